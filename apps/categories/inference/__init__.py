@@ -1,0 +1,1 @@
+"""The classifier without Django: text recipe, taxonomy, files, artifact, prediction, decision."""

@@ -1,0 +1,1 @@
+"""Training without Django: rows come in as dataclasses, an artifact comes out as bytes."""
