@@ -1,0 +1,148 @@
+"""The one settings dict, CATEGORY_CLASSIFIER, as a checked, frozen value."""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+SETTING = "CATEGORY_CLASSIFIER"
+PRODUCT_SETTING = "CATEGORIES_PRODUCT_MODEL"
+DEFAULT_PRODUCT_MODEL = "categories.Product"
+TASK_MODES = ("inline", "sweep")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings:
+    """What the shop decided about its classifier: the keys of CATEGORY_CLASSIFIER are these in capitals."""
+
+    artifact: Path = Path(__file__).parent / "models" / "classifier.pt"
+    """The live model's file. A folder that the web worker may only read is fine."""
+    enabled: bool = True
+    """False: a save classifies nothing (it still marks the row stale, so that a sweep finds it later)."""
+    tasks: str = "inline"
+    """After a save has committed: "inline" classifies in the same process, "sweep" leaves it to
+    `classify_products --watch`."""
+    batch_size: int = 500
+    """Rows that `classify_products` reads, scores and writes at a time; 1 to 10,000."""
+    top_k: int = 3
+    """Candidates kept for a reviewer; 1 to 10."""
+    threshold: float | None = None
+    """The confidence from which a product is filed without a person, 0 to 1; None: the model's own."""
+    target_precision: float = 0.95
+    """The share of filed products that must be right, above 0 and below 1; training derives its threshold."""
+    reload_seconds: float = 2.0
+    """How often, at most, a process looks whether the model's file has changed; 0 looks at every call."""
+
+
+class SettingProblem(ImproperlyConfigured):
+    """One wrong entry of CATEGORY_CLASSIFIER."""
+
+    def __init__(self, message: str, *, hint: str, id: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.id = id
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, (str, Path)) and str(value):
+        return Path(value)
+    raise ValueError("a path")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("True or False")
+
+
+def _mode(value: object) -> str:
+    if isinstance(value, str) and value in TASK_MODES:
+        return value
+    raise ValueError(" or ".join(f'"{mode}"' for mode in TASK_MODES))
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def read(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise ValueError(f"a whole number from {low:,} to {high:,}")
+
+    return read
+
+
+def _share(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1:
+        return float(value)
+    raise ValueError("a number above 0 and below 1, such as 0.95 for 95%")
+
+
+def _threshold(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+        return float(value)
+    raise ValueError("None, or a number from 0 to 1, such as 0.9")
+
+
+def _seconds(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 3600:
+        return float(value)
+    raise ValueError("a number of seconds from 0 to 3,600")
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "ARTIFACT": _path,
+    "ENABLED": _flag,
+    "TASKS": _mode,
+    "BATCH_SIZE": _whole(1, 10_000),
+    "TOP_K": _whole(1, 10),
+    "THRESHOLD": _threshold,
+    "TARGET_PRECISION": _share,
+    "RELOAD_SECONDS": _seconds,
+}
+
+
+def problems(raw: object) -> list[SettingProblem]:
+    """Every wrong entry of the dict `raw`, in its own order; empty when it is usable."""
+    if not isinstance(raw, Mapping):
+        return [
+            SettingProblem(
+                f"{SETTING} is {type(raw).__name__}, not a dict.",
+                hint=f'Write {SETTING} = {{"ARTIFACT": "path/to/classifier.pt"}}, or leave it out.',
+                id="categories.E001",
+            )
+        ]
+    found: list[SettingProblem] = []
+    for key, value in raw.items():
+        if key not in _READERS:
+            near = difflib.get_close_matches(str(key).upper(), _READERS, n=1)
+            hint = f'Did you mean "{near[0]}"?' if near else f"Known keys: {', '.join(_READERS)}."
+            found.append(SettingProblem(f"{SETTING} has no key {key!r}.", hint=hint, id="categories.E001"))
+            continue
+        try:
+            _READERS[key](value)
+        except ValueError as expected:
+            found.append(
+                SettingProblem(
+                    f'{SETTING}["{key}"] is {value!r}.', hint=f"Expected {expected}.", id="categories.E002"
+                )
+            )
+    return found
+
+
+def get_settings() -> ClassifierSettings:
+    """The settings in force now. Raises SettingProblem at the first wrong entry. Cost: microseconds."""
+    raw = getattr(settings, SETTING, {})
+    for problem in problems(raw):
+        raise problem
+    return ClassifierSettings(**{key.lower(): _READERS[key](value) for key, value in raw.items()})
+
+
+def product_model_label() -> str:
+    """The shop's product model as "app_label.ModelName"."""
+    label: str = getattr(settings, PRODUCT_SETTING, DEFAULT_PRODUCT_MODEL)
+    return label

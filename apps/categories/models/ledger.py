@@ -1,0 +1,121 @@
+"""What happened: every assignment, every bulk run, every model that was live."""
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+
+from ..conf import product_model_label
+from .product import Source
+
+
+class HistoryIsAppendOnly(TypeError):
+    """A row of the history was to be changed or deleted."""
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    """Refuses what would rewrite the history."""
+
+    def update(self, **_: Any) -> NoReturn:
+        raise HistoryIsAppendOnly(
+            "The history of assignments only grows: add an assignment that says what is true now."
+        )
+
+    def delete(self) -> NoReturn:
+        raise HistoryIsAppendOnly("The history of assignments only grows; it goes with its product.")
+
+
+class ClassificationRun(models.Model):
+    """One bulk pass, or one reviewer's bulk action. The unit that can be undone."""
+
+    class Kind(models.TextChoices):
+        CLASSIFY = "classify_products", "classify products"
+        IMPORT = "import_products", "import products"
+        REVIEW = "review", "bulk review"
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "running"
+        FINISHED = "finished", "finished"
+        INTERRUPTED = "interrupted", "interrupted"
+        FAILED = "failed", "failed"
+
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.RUNNING)
+    options = models.JSONField(default=dict, blank=True)
+    counts = models.JSONField(default=dict, blank=True)
+    model_version = models.CharField(max_length=80, blank=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField(
+        help_text="The last sign of life; an old one on a running row: it was killed."
+    )
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}: {self.kind}, {self.status}"
+
+
+class Assignment(models.Model):
+    """One change of one product's category. Rows are added, never changed."""
+
+    product = models.ForeignKey(product_model_label(), on_delete=models.CASCADE, related_name="assignments")
+    from_category = models.ForeignKey(
+        "categories.Category", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    to_category = models.ForeignKey(
+        "categories.Category", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    source = models.CharField(max_length=10, choices=Source.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    model_version = models.CharField(max_length=80, blank=True)
+    run = models.ForeignKey(
+        ClassificationRun, null=True, blank=True, on_delete=models.PROTECT, related_name="assignments"
+    )
+    confidence = models.FloatField(null=True, blank=True)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"product {self.product_id}: {self.from_category_id} → {self.to_category_id} by {self.source}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Raises HistoryIsAppendOnly for a row that is stored already."""
+        if not self._state.adding:
+            raise HistoryIsAppendOnly(
+                f"Assignment {self.pk} is history: add a new one instead of changing it."
+            )
+        super().save(*args, **kwargs)
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        raise HistoryIsAppendOnly(f"Assignment {self.pk} is history; it goes with its product.")
+
+
+class ModelVersion(models.Model):
+    """One model that was published on this site. The one without `retired_at` is live."""
+
+    version = models.CharField(max_length=80, unique=True)
+    sha256 = models.CharField(max_length=64)
+    backend = models.CharField(max_length=40)
+    metrics = models.JSONField(default=dict, blank=True)
+    threshold = models.FloatField(null=True, blank=True)
+    source = models.CharField(max_length=500, blank=True, help_text="The file it was published to.")
+    published_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-published_at"]
+
+    def __str__(self) -> str:
+        return self.version

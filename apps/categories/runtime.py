@@ -1,0 +1,5 @@
+"""The live model of this process."""
+
+
+def preload() -> None:
+    """Load the live model now; never raises."""
