@@ -7,8 +7,7 @@ from django.apps import apps
 from django.db import models, router, transaction
 
 from ..conf import PRODUCT_SETTING, product_model_label
-
-TEXT_FIELDS = ("title", "brand", "description", "seller")
+from ..inference.text import TEXT_FIELDS, text_digest
 
 
 class Source(models.TextChoices):
@@ -186,8 +185,6 @@ class ClassifiableProduct(models.Model):
             return False
         if stored and names is None and not sources - self.get_deferred_fields():
             return False
-        from ..inference.text import text_digest
-
         return text_digest(self.classifier_text()) != self.text_digest
 
     def _record_label(self, before: int | None, using: str) -> None:

@@ -1,0 +1,87 @@
+"""Every read of more than one table row that several callers share."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+
+from .inference.text import TEXT_FIELDS
+from .models import Category, CategoryQuerySet, ClassifiableProduct, Source, Suggestion, get_product_model
+from .models.product import LABELS
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledProduct:
+    """One product that a person or an import has filed: what a model may read of it, and the truth."""
+
+    pk: object
+    sku: str
+    text: Mapping[str, str]
+    """By TEXT_FIELDS; empty strings for what is missing."""
+    category_code: str
+    category_path: str
+    source: str
+
+
+def review_queue() -> QuerySet[Suggestion]:
+    """Pending suggestions of products that no label has overtaken, the most confident first.
+
+    One query, with the product and its category joined.
+    """
+    return (
+        Suggestion.objects.filter(status=Suggestion.Status.PENDING, product__needs_review=True)
+        .exclude(product__category_source__in=LABELS)
+        .select_related("product", "product__category")
+        .order_by("-candidates__0__confidence", "pk")
+    )
+
+
+def stale_products() -> QuerySet[ClassifiableProduct]:
+    """Products that are marked as waiting for the model. A sweep finds, by digest, those that no mark was set
+    on."""
+    return unlabelled_products().filter(is_stale=True)
+
+
+def unlabelled_products() -> QuerySet[ClassifiableProduct]:
+    """Every product that a model may file."""
+    return get_product_model()._base_manager.exclude(category_source__in=LABELS)
+
+
+def labelled_products() -> Iterator[LabelledProduct]:
+    """Every product with a label, in order of primary key; streamed, so that memory does not grow with the
+    shop."""
+    model = get_product_model()
+    lookups = model.text_lookups()
+    sku = model.classifier_fields.get("sku", "pk")
+    rows = (
+        model._base_manager.filter(category_source__in=LABELS, category__isnull=False)
+        .order_by("pk")
+        .values_list("pk", sku, "category__code", "category__path", "category_source", *lookups.values())
+    )
+    for pk, number, code, path, source, *texts in rows.iterator(chunk_size=5000):
+        known = dict(zip(lookups, texts, strict=True))
+        yield LabelledProduct(
+            pk=pk,
+            sku=str(number or ""),
+            text={name: str(known.get(name) or "") for name in TEXT_FIELDS},
+            category_code=code,
+            category_path=path,
+            source=source,
+        )
+
+
+def category_search(text: str, *, limit: int = 20) -> list[Category]:
+    """Active categories whose path holds every word of `text`, shortest path first; at most `limit`."""
+    found: CategoryQuerySet = Category.objects.active()
+    for word in text.split()[:10]:
+        found = found.filter(Q(path__icontains=word) | Q(code__iexact=word))
+    return sorted(found[: limit * 25], key=lambda category: (len(category.path), category.path))[:limit]
+
+
+def filing_counts() -> dict[str, int]:
+    """How many products each source has filed, and `needs_review` and `stale`; five keys and "import"."""
+    products = get_product_model()._base_manager
+    counts = {source.value: products.filter(category_source=source).count() for source in Source}
+    counts["needs_review"] = products.filter(needs_review=True).count()
+    counts["stale"] = stale_products().count()
+    return counts

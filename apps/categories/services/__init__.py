@@ -1,0 +1,37 @@
+"""Every write, and the model's answers. Import services from here only."""
+
+from ..inference.errors import ClassifierUnavailable
+from .answers import ModelInfo, classify, model_info
+from .filing import ClassifySummary, products_classify
+from .review import (
+    AlreadyDecided,
+    BulkOutcome,
+    ReviewError,
+    product_set_category,
+    suggestion_approve,
+    suggestion_correct,
+    suggestion_reject,
+    suggestions_approve_top,
+)
+from .runs import model_version_record, run_beat, run_finish, run_start
+
+__all__ = [
+    "AlreadyDecided",
+    "BulkOutcome",
+    "ClassifierUnavailable",
+    "ClassifySummary",
+    "ModelInfo",
+    "ReviewError",
+    "classify",
+    "model_info",
+    "model_version_record",
+    "product_set_category",
+    "products_classify",
+    "run_beat",
+    "run_finish",
+    "run_start",
+    "suggestion_approve",
+    "suggestion_correct",
+    "suggestion_reject",
+    "suggestions_approve_top",
+]

@@ -1,0 +1,374 @@
+"""A batch of products, from their text to their place: the only writer of what the model decides."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from .. import runtime
+from ..conf import get_settings
+from ..inference.text import text_digest
+from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
+from ..models.product import LABELS
+from .bulk import insert_rows, update_rows
+from .runs import run_beat
+
+if TYPE_CHECKING:
+    from ..inference.decision import Decision
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySummary:
+    """How many products a batch, or a whole pass, looked at and what became of them. All counts of
+    products."""
+
+    seen: int = 0
+    """Taken up for classification: the sum of the others."""
+    filed: int = 0
+    """Filed by the model."""
+    review: int = 0
+    """Waiting for a person, with candidates."""
+    unanswered: int = 0
+    """Waiting for a person, without candidates: nothing in their text that the model can read."""
+    passed_over: int = 0
+    """Left alone: labelled by a person or an import, changed or deleted meanwhile, or rejected with this
+    model."""
+
+    def __add__(self, other: "ClassifySummary") -> "ClassifySummary":
+        return ClassifySummary(
+            **{
+                item.name: getattr(self, item.name) + getattr(other, item.name)
+                for item in dataclasses.fields(ClassifySummary)
+            }
+        )
+
+    def as_counts(self) -> dict[str, int]:
+        """The same, as a run stores it."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One product as it was read for classification."""
+
+    pk: Any
+    texts: tuple[Any, ...]
+    """As stored, in the order of text_lookups()."""
+    source: str
+    category_id: int | None
+    is_stale: bool
+    digest: str
+    """Of the text that was classified last."""
+    classified_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outcome:
+    row: Row
+    digest: str
+    decision: "Decision"
+    category_id: int | None
+    """Where the product goes; None: to a person."""
+    candidates: list[dict[str, Any]]
+
+
+def row_columns() -> tuple[str, ...]:
+    """The values_list() columns that make a Row."""
+    lookups = get_product_model().text_lookups().values()
+    return ("pk", "category_source", "category_id", "is_stale", "text_digest", "classified_at", *lookups)
+
+
+def to_row(values: Sequence[Any]) -> Row:
+    """A Row of what values_list(*row_columns()) gave."""
+    pk, source, category_id, is_stale, digest, classified_at, *texts = values
+    return Row(
+        pk=pk,
+        texts=tuple(texts),
+        source=source,
+        category_id=category_id,
+        is_stale=is_stale,
+        digest=digest,
+        classified_at=classified_at,
+    )
+
+
+def row_text(row: Row) -> dict[str, Any]:
+    """The text of a row by our names."""
+    return dict(zip(get_product_model().text_lookups(), row.texts, strict=True))
+
+
+def products_classify(
+    pks: Iterable[Any],
+    *,
+    run: ClassificationRun | None = None,
+    force: bool = False,
+    min_confidence: float | None = None,
+    dry_run: bool = False,
+    using: str | None = None,
+) -> ClassifySummary:
+    """File the products with these primary keys, or put them in front of a person.
+
+    Only rows whose text has changed since it was classified (or that are marked so) are scored; `force`
+    scores the others too. Labels of people and imports are never touched. `min_confidence` (0 to 1) can raise
+    the model's bar, never lower it. `dry_run` scores and writes nothing. Raises ClassifierUnavailable.
+    """
+    alias = using or router.db_for_write(get_product_model())
+    products = get_product_model()._base_manager.using(alias)
+    wanted = products.filter(pk__in=list(pks)).exclude(category_source__in=LABELS).order_by("pk")
+    rows = [to_row(values) for values in wanted.values_list(*row_columns())]
+    due = [row for row in rows if force or row.is_stale or text_digest(row_text(row)) != row.digest]
+    return rows_classify(due, run=run, min_confidence=min_confidence, dry_run=dry_run, using=alias)
+
+
+def rows_classify(
+    rows: Sequence[Row],
+    *,
+    run: ClassificationRun | None = None,
+    min_confidence: float | None = None,
+    dry_run: bool = False,
+    using: str,
+) -> ClassifySummary:
+    """As products_classify, for rows already read, all of them.
+
+    One transaction and a fixed number of statements whatever the number of rows; scoring happens outside it.
+    A row whose text is no longer the one that was scored is left for the next pass.
+    """
+    if not rows:
+        return ClassifySummary()
+    from ..inference.decision import decide
+
+    settings = get_settings()
+    classifier = runtime.get_classifier()
+    threshold = classifier.threshold if settings.threshold is None else settings.threshold
+    texts = [row_text(row) for row in rows]
+    answers = classifier.predict(texts, top_k=settings.top_k)
+    decisions = [decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers]
+    places = _places(decisions, using)
+    outcomes = []
+    for row, text, answer, decision in zip(rows, texts, answers, decisions, strict=True):
+        decision, place = _settle(decision, places)
+        candidates = [{**item, "category_path": classifier.path(item["category_code"])} for item in answer]
+        outcomes.append(
+            _Outcome(
+                row=row, digest=text_digest(text), decision=decision, category_id=place, candidates=candidates
+            )
+        )
+    if dry_run:
+        return _count(outcomes, seen=len(rows))
+    bar = _bar(threshold, min_confidence)
+    with transaction.atomic(using=using):
+        winners = _drop_rejected(_still_true(outcomes, using), classifier.version, using)
+        _write(winners, version=classifier.version, threshold=bar, run=run, using=using)
+        summary = _count(winners, seen=len(rows))
+        if run is not None:
+            run_beat(run, summary.as_counts(), using=using)
+    return summary
+
+
+def _bar(threshold: float | None, min_confidence: float | None) -> float | None:
+    if threshold is None or min_confidence is None:
+        return threshold
+    return max(threshold, min_confidence)
+
+
+def _places(decisions: Iterable["Decision"], using: str) -> Mapping[str, tuple[int, bool]]:
+    """Code → (primary key, is_active) of the categories that these decisions name."""
+    codes = {
+        decision.category_code for decision in decisions if decision.action in ("assign", "assign_parent")
+    }
+    found = Category.objects.using(using).filter(code__in=codes).values_list("code", "pk", "is_active")
+    return {code: (pk, active) for code, pk, active in found}
+
+
+def _settle(decision: "Decision", places: Mapping[str, tuple[int, bool]]) -> tuple["Decision", int | None]:
+    """The decision that this shop's tree allows, and the category it leads to."""
+    if decision.action not in ("assign", "assign_parent"):
+        return decision, None
+    pk, active = places.get(str(decision.category_code), (None, False))
+    if pk is not None and active:
+        return decision, pk
+    problem = "is retired" if pk is not None else "is not in this shop's tree: run import_taxonomy"
+    reason = f"the category {decision.category_code} {problem}"
+    return dataclasses.replace(decision, action="review", reason=reason), None
+
+
+def _count(outcomes: Sequence[_Outcome], *, seen: int) -> ClassifySummary:
+    filed = sum(outcome.category_id is not None for outcome in outcomes)
+    unanswered = sum(outcome.decision.action == "none" for outcome in outcomes)
+    return ClassifySummary(
+        seen=seen,
+        filed=filed,
+        unanswered=unanswered,
+        review=len(outcomes) - filed - unanswered,
+        passed_over=seen - len(outcomes),
+    )
+
+
+def _still_true(outcomes: Sequence[_Outcome], using: str) -> list[_Outcome]:
+    """Those whose product still has the text that was scored and no label, with its place as it is now.
+
+    The rows stay locked until the transaction ends: on PostgreSQL one by one, on SQLite with the whole file.
+    """
+    columns = row_columns()
+    products = get_product_model()._base_manager.using(using)
+    # PostgreSQL cannot lock through an outer join, which a lookup across a relation makes.
+    of = ("self",) if any("__" in column for column in columns) else ()
+    locked = products.filter(pk__in=[outcome.row.pk for outcome in outcomes]).order_by("pk")
+    now = {row.pk: row for row in map(to_row, locked.select_for_update(of=of).values_list(*columns))}
+    winners = []
+    for outcome in outcomes:
+        row = now.get(outcome.row.pk)
+        if row is not None and row.texts == outcome.row.texts and row.source not in LABELS:
+            winners.append(dataclasses.replace(outcome, row=row))
+    return winners
+
+
+def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> list[_Outcome]:
+    """Those that a person has not sent away with this very text and model; the others are marked as looked
+    at."""
+    refused = set(
+        Suggestion.objects.using(using)
+        .filter(
+            product_id__in=[outcome.row.pk for outcome in outcomes],
+            status=Suggestion.Status.REJECTED,
+            model_version=version,
+        )
+        .values_list("product_id", "text_digest")
+    )
+    if not refused:
+        return list(outcomes)
+    away = [outcome.row.pk for outcome in outcomes if (outcome.row.pk, outcome.digest) in refused]
+    get_product_model()._base_manager.using(using).filter(pk__in=away).update(
+        is_stale=False, classified_at=timezone.now()
+    )
+    return [outcome for outcome in outcomes if (outcome.row.pk, outcome.digest) not in refused]
+
+
+def _write(
+    outcomes: Sequence[_Outcome],
+    *,
+    version: str,
+    threshold: float | None,
+    run: ClassificationRun | None,
+    using: str,
+) -> None:
+    model, at = get_product_model(), timezone.now()
+    filed = [outcome for outcome in outcomes if outcome.category_id is not None]
+    asked = [outcome for outcome in outcomes if outcome.category_id is None]
+    update_rows(
+        model,
+        (
+            "category",
+            "category_source",
+            "category_confidence",
+            "model_version",
+            "needs_review",
+            "is_stale",
+            "text_digest",
+            "classified_at",
+        ),
+        (
+            (
+                outcome.row.pk,
+                outcome.category_id,
+                Source.MODEL.value,
+                outcome.decision.confidence,
+                version,
+                False,
+                False,
+                outcome.digest,
+                at,
+            )
+            for outcome in filed
+        ),
+        using=using,
+    )
+    # A product that the model filed earlier keeps its place, and the name of that model, until a person has
+    # decided.
+    update_rows(
+        model,
+        ("needs_review", "is_stale", "text_digest", "classified_at"),
+        ((outcome.row.pk, True, False, outcome.digest, at) for outcome in asked),
+        using=using,
+    )
+    insert_rows(
+        Assignment,
+        (
+            "product",
+            "from_category",
+            "to_category",
+            "source",
+            "model_version",
+            "run",
+            "confidence",
+            "note",
+            "created_at",
+        ),
+        (
+            (
+                outcome.row.pk,
+                outcome.row.category_id,
+                outcome.category_id,
+                Source.MODEL.value,
+                version,
+                run.pk if run else None,
+                outcome.decision.confidence,
+                "",
+                at,
+            )
+            for outcome in filed
+            if outcome.category_id != outcome.row.category_id
+        ),
+        using=using,
+    )
+    settled = Suggestion.objects.using(using).filter(product_id__in=[outcome.row.pk for outcome in filed])
+    settled.delete()
+    insert_rows(
+        Suggestion,
+        (
+            "product",
+            "candidates",
+            "status",
+            "reason",
+            "threshold",
+            "model_version",
+            "text_digest",
+            "note",
+            "created_at",
+            "updated_at",
+        ),
+        (
+            (
+                outcome.row.pk,
+                outcome.candidates,
+                Suggestion.Status.PENDING.value,
+                outcome.decision.reason[:200],
+                threshold,
+                version,
+                outcome.digest,
+                "",
+                at,
+                at,
+            )
+            for outcome in asked
+        ),
+        using=using,
+        on_conflict="product",
+        replace=(
+            "candidates",
+            "status",
+            "reason",
+            "threshold",
+            "model_version",
+            "text_digest",
+            "note",
+            "decided_by",
+            "decided_at",
+            "decided_category",
+            "updated_at",
+        ),
+    )
