@@ -175,13 +175,9 @@ def test_a_line_over_the_limit_is_skipped_without_being_held(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(formats, "MAX_LINE_BYTES", 50)
-    line = (
-        (lambda title: f"{title}\n")
-        if name == "a.csv"
-        else (lambda title: json.dumps({"title": title}) + "\n")
-    )
-    content = ("title\n" if name == "a.csv" else line("first")) + line("x" * 200) + line("y")
-    found = rows(tmp_path / name, content)
+    template = "{}\n" if name == "a.csv" else '{{"title": "{}"}}\n'
+    lines = ["title" if name == "a.csv" else "first", "x" * 200, "y"]
+    found = rows(tmp_path / name, "".join(map(template.format, lines)))
     assert [line for line, _ in reasons(found)] == [2]
     assert "line is longer than 50 bytes" in reasons(found)[0][1]
     assert found[-1] == ProductRow(line=3, title="y")
@@ -283,11 +279,9 @@ def test_gzip_that_is_cut_far_into_the_file_names_the_last_good_line(tmp_path: P
     data = gzip.compress(lines.encode())
     path = tmp_path / "a.csv.gz"
     path.write_bytes(data[: len(data) // 2])
-    found = []
-    with pytest.raises(InputFileError, match=r"after line \d+: the gzip data is cut or damaged"):
-        found.extend(read_rows(path))
     seen = 0
-    with open_reader(path) as reader, pytest.raises(InputFileError):
+    damaged = pytest.raises(InputFileError, match=r"after line \d+: the gzip data is cut or damaged")
+    with open_reader(path) as reader, damaged:
         for _ in reader:
             seen += 1
     assert seen > 1000
