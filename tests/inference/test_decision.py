@@ -69,7 +69,7 @@ def test_a_confidence_that_is_no_share_is_never_acted_on(confidence: float) -> N
 )
 def test_a_bar_that_is_no_share_is_refused(bars: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected a share between 0 and 1"):
-        decide(predictions(0.99), **bars)  # type: ignore[arg-type]
+        decide(predictions(0.99), **bars)
 
 
 def test_percent_never_reads_as_high_as_what_was_missed() -> None:

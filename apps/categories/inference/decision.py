@@ -1,4 +1,4 @@
-"""From predictions to what is done with a product: file it, or let people see it. The only place that decides."""
+"""From predictions to what is done with a product: filed, or shown to people. The only place that decides."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Decision:
 
 
 def percent(share: float, *, up: bool = False) -> str:
-    """A share in whole percents, rounded down, or `up`: a share below another one never reads as high as it."""
+    """A share in whole percents, rounded down (or `up`: what missed a bar never reads as high as it)."""
     hundredths = round(share * 100, 6)
     whole = -int(-hundredths // 1) if up else int(hundredths // 1)
     return f"{whole}%"
@@ -44,9 +44,9 @@ def decide(
 ) -> Decision:
     """What to do with the predictions of one text, given by falling confidence.
 
-    `threshold` is the lowest confidence at which the model keeps its target precision; None means that nothing is
-    certified, so everything goes to review. `min_confidence` can only raise that bar. At the bar is enough. Raises
-    ValueError for a bar outside 0 to 1.
+    `threshold` is the lowest confidence at which the model keeps its target precision; None means that
+    nothing is certified, so everything goes to review. `min_confidence` can only raise that bar. At the bar
+    is enough. Raises ValueError for a bar outside 0 to 1.
     """
     for name, bar in (("threshold", threshold), ("min_confidence", min_confidence)):
         if bar is not None and not 0 <= bar <= 1:
