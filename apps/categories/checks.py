@@ -1,1 +1,81 @@
-"""System checks."""
+"""System checks: what is wrong with the settings, with the cure. They load no model."""
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models
+from django.db.models.constants import LOOKUP_SEP
+
+from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, problems, product_model_label
+from .models import ClassifiableProduct
+
+
+@checks.register(checks.Tags.compatibility)
+def check_settings(**_: Any) -> list[checks.CheckMessage]:
+    """E001: an unknown key, or no dict at all. E002: a value that its key does not take."""
+    return [
+        checks.Error(str(problem), hint=problem.hint, id=problem.id)
+        for problem in problems(getattr(settings, SETTING, {}))
+    ]
+
+
+@checks.register(checks.Tags.models)
+def check_product_model(**_: Any) -> list[checks.CheckMessage]:
+    """E003: the setting names no model. E004: the model cannot be classified. E005: a wrong
+    classifier_fields."""
+    label = product_model_label()
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError) as error:
+        hint = f'Write {PRODUCT_SETTING} = "{DEFAULT_PRODUCT_MODEL}", or your own "app_label.ModelName".'
+        return [checks.Error(f"{PRODUCT_SETTING} is {label!r}: {error}", hint=hint, id="categories.E003")]
+    if not issubclass(model, ClassifiableProduct):
+        return [
+            checks.Error(
+                f"{PRODUCT_SETTING} names {label}, which is no ClassifiableProduct.",
+                hint="Let it inherit apps.categories.models.ClassifiableProduct, then run makemigrations.",
+                obj=model,
+                id="categories.E004",
+            )
+        ]
+    return _wrong_fields(model)
+
+
+def _wrong_fields(model: type[ClassifiableProduct]) -> list[checks.CheckMessage]:
+    found: list[checks.CheckMessage] = []
+    known = ClassifiableProduct.classifier_fields
+    if "title" not in model.classifier_fields:
+        hint = 'Add "title": the name of the field that holds the product\'s name.'
+        found.append(
+            checks.Error("classifier_fields names no title.", hint=hint, obj=model, id="categories.E005")
+        )
+    for name, lookup in model.classifier_fields.items():
+        if name not in known:
+            hint = f"Known names: {', '.join(known)}."
+            message = f"classifier_fields has the unknown name {name!r}."
+            found.append(checks.Error(message, hint=hint, obj=model, id="categories.E005"))
+        elif missing := _missing_step(model, lookup):
+            hint = 'Its values are fields of the model, or a relation followed to one: "maker__name".'
+            message = f'classifier_fields["{name}"] is {lookup!r}: {missing}.'
+            found.append(checks.Error(message, hint=hint, obj=model, id="categories.E005"))
+    return found
+
+
+def _missing_step(model: type[models.Model], lookup: str) -> str | None:
+    """Why `lookup` leads to no column, None when it does."""
+    current: type[models.Model] | None = model
+    for step in lookup.split(LOOKUP_SEP):
+        if current is None:
+            return f"nothing can follow before {step!r}"
+        try:
+            field = current._meta.get_field(step)
+        except FieldDoesNotExist:
+            return f"{current.__name__} has no field {step!r}"
+        if field.is_relation and (field.many_to_many or field.one_to_many):
+            return f"{current.__name__}.{step} leads to many rows"
+        related = field.related_model
+        current = related if field.is_relation and isinstance(related, type) else None
+    return None

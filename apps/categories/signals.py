@@ -1,12 +1,14 @@
-"""What happens around a save: a category gets its code, a product is scheduled."""
+"""What happens around a save: a category gets its code, a product is scheduled. Neither does any work."""
 
 from typing import Any
 
-from django.db.models.signals import pre_save
+from django.db.models.signals import post_save, pre_save
 from django.dispatch import receiver
 
+from . import tasks
 from .inference.taxonomy import code_for_path
-from .models import Category
+from .models import Category, ClassifiableProduct, get_product_model
+from .models.product import LABELS
 
 
 class _StoredCodes:
@@ -19,8 +21,18 @@ class _StoredCodes:
         return bool(Category.objects.using(self._using).filter(code=code).exists())
 
 
-@receiver(pre_save, sender=Category)
+@receiver(pre_save, sender=Category, dispatch_uid="categories.assign_code")
 def assign_code(instance: Category, raw: bool, using: str, **_: Any) -> None:
     """Give a category without a code the one that belongs to its path."""
     if not raw and not instance.code:
         instance.code = code_for_path(instance.path, _StoredCodes(using))
+
+
+# Without a sender: a proxy or a child of the product model sends its own class.
+@receiver(post_save, dispatch_uid="categories.schedule_product")
+def schedule_product(instance: object, raw: bool, using: str, **_: Any) -> None:
+    """Have a product whose text no model has seen classified after the commit."""
+    if raw or not isinstance(instance, ClassifiableProduct) or not isinstance(instance, get_product_model()):
+        return
+    if instance.is_stale and instance.category_source not in LABELS:
+        tasks.enqueue(instance.pk, using=using)

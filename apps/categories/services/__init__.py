@@ -14,6 +14,7 @@ from .review import (
     suggestions_approve_top,
 )
 from .runs import model_version_record, run_beat, run_finish, run_start
+from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
 
 __all__ = [
     "AlreadyDecided",
@@ -22,11 +23,15 @@ __all__ = [
     "ClassifySummary",
     "ModelInfo",
     "ReviewError",
+    "SweepOptions",
+    "SweepProgress",
     "classify",
     "model_info",
     "model_version_record",
     "product_set_category",
     "products_classify",
+    "products_sweep",
+    "products_watch",
     "run_beat",
     "run_finish",
     "run_start",

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import runtime
 from ..conf import get_settings
+from ..inference.decision import Prediction
 from ..inference.errors import ClassifierUnavailable
 
 
@@ -32,7 +33,7 @@ class ModelInfo:
     """Why there is no model, or why the file as it is now is not the one that answers."""
 
 
-def classify(texts: Sequence[str | Mapping[str, object]], *, top_k: int = 3) -> list[list[dict[str, Any]]]:
+def classify(texts: Sequence[str | Mapping[str, object]], *, top_k: int = 3) -> list[list[Prediction]]:
     """The live model's candidates: one list per text, by falling confidence, each {"category_code",
     "confidence"}.
 

@@ -1,4 +1,8 @@
-"""Many rows in one prepared statement: Django's own bulk_update writes a few hundred rows a second."""
+"""Many rows in few statements: Django's own bulk_update writes a few hundred rows a second.
+
+SQLite is given one prepared statement and many rows of values. Over a network that would be a round trip a
+row, so PostgreSQL is given one array a column.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -12,21 +16,15 @@ def update_rows(
     """Set `columns` (field names) of many rows; each row is (primary key, value, value, …).
 
     The values are Python values as a model instance would hold them; a foreign key is given as its raw value.
-    One statement per table that the columns live in. No signals are sent and no auto_now is applied.
+    No signals are sent and no auto_now is applied.
     """
-    connection = connections[using]
-    quote = connection.ops.quote_name
     fields = [_field(model, name) for name in columns]
     held = [tuple(row) for row in rows]
+    # A model that inherits another's table keeps some of the columns there.
     for owner in dict.fromkeys(field.model for field in fields):
         own = [place for place, field in enumerate(fields) if field.model is owner]
-        key = owner._meta.pk
-        sets = ", ".join(f"{quote(str(fields[place].column))} = %s" for place in own)
-        table, where = quote(owner._meta.db_table), quote(str(key.column))
-        sql = f"UPDATE {table} SET {sets} WHERE {where} = %s"  # noqa: S608 - names from the models, values apart
-        ordered = [*(fields[place] for place in own), key]
-        values = ([*(row[place + 1] for place in own), row[0]] for row in held)
-        _execute_many(sql, _prepare(ordered, values, using), using)
+        values = [(row[0], *(row[place + 1] for place in own)) for row in held]
+        _update_table(owner, [fields[place] for place in own], values, using)
 
 
 def insert_rows(
@@ -38,33 +36,78 @@ def insert_rows(
     on_conflict: str = "",
     replace: Sequence[str] = (),
 ) -> None:
-    """Insert many rows of `columns` (field names); where `on_conflict` (a unique field) exists, set `replace`
-    to the new values instead. No signals are sent and no defaults are applied: name every column that needs a
-    value.
+    """Insert many rows of `columns` (field names); no signals are sent and no defaults applied.
+
+    Where a row with the same value of `on_conflict` (a unique field) exists, its columns `replace` are set to
+    the new values instead, and to NULL where `columns` does not name them.
     """
     connection = connections[using]
     quote = connection.ops.quote_name
     fields = [_field(model, name) for name in columns]
-    names = ", ".join(quote(str(field.column)) for field in fields)
-    marks = ", ".join("%s" for _ in fields)
-    sql = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({marks})"  # noqa: S608 - names from the models, values apart
+    prepared = _prepare(fields, rows, using)
+    if not prepared:
+        return
+    names = ", ".join(_columns(model, columns, using))
+    # Names come from the models; every value is a parameter.
+    head = f"INSERT INTO {quote(model._meta.db_table)} ({names})"
+    tail = ""
     if on_conflict:
-        sets = ", ".join(
-            f"{quote(str(field.column))} = excluded.{quote(str(field.column))}"
-            for field in (_field(model, name) for name in replace)
+        sets = ", ".join(f"{column} = excluded.{column}" for column in _columns(model, replace, using))
+        tail = f" ON CONFLICT ({_columns(model, [on_conflict], using)[0]}) DO UPDATE SET {sets}"
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.executemany(f"{head} VALUES ({', '.join(['%s'] * len(fields))}){tail}", prepared)
+        else:
+            arrays, values = _arrays(fields, prepared, using)
+            cursor.execute(f"{head} SELECT * FROM unnest({arrays}){tail}", values)  # noqa: S608 - as above
+
+
+def _update_table(
+    owner: type[models.Model],
+    fields: "Sequence[models.Field[Any, Any]]",
+    rows: Sequence[Sequence[Any]],
+    using: str,
+) -> None:
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    key = owner._meta.pk
+    table, pk = quote(owner._meta.db_table), quote(str(key.column))
+    columns = [quote(str(field.column)) for field in fields]
+    prepared = _prepare([key, *fields], rows, using)
+    if not prepared:
+        return
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            sets = ", ".join(f"{column} = %s" for column in columns)
+            sql = f"UPDATE {table} SET {sets} WHERE {pk} = %s"  # noqa: S608 - values are apart
+            cursor.executemany(sql, [(*values, at) for at, *values in prepared])
+            return
+        arrays, values = _arrays([key, *fields], prepared, using)
+        sets = ", ".join(f"{column} = new.{column}" for column in columns)
+        cursor.execute(
+            f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS new (of_row, {', '.join(columns)}) "  # noqa: S608
+            f"WHERE {table}.{pk} = new.of_row",
+            values,
         )
-        sql += f" ON CONFLICT ({quote(str(_field(model, on_conflict).column))}) DO UPDATE SET {sets}"
-    _execute_many(sql, _prepare(fields, rows, using), using)
+
+
+def _arrays(
+    fields: "Sequence[models.Field[Any, Any]]", rows: Sequence[Sequence[Any]], using: str
+) -> tuple[str, list[list[Any]]]:
+    """The arguments of unnest(), one array a column with the column's own type, and their values."""
+    connection = connections[using]
+    types = [
+        field.rel_db_type(connection) if field.primary_key else field.db_type(connection) for field in fields
+    ]
+    return ", ".join(f"%s::{kind}[]" for kind in types), [list(column) for column in zip(*rows, strict=True)]
 
 
 def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
     return cast("models.Field[Any, Any]", model._meta.get_field(name))
 
 
-def _execute_many(sql: str, prepared: Sequence[Sequence[Any]], using: str) -> None:
-    if prepared:
-        with connections[using].cursor() as cursor:
-            cursor.executemany(sql, prepared)
+def _columns(model: type[models.Model], names: Sequence[str], using: str) -> list[str]:
+    return [connections[using].ops.quote_name(str(_field(model, name).column)) for name in names]
 
 
 # Their Python values go to the database as they are; any other field, a shop's own above all, converts its
@@ -83,17 +126,23 @@ _PLAIN = (
 
 def _prepare(
     fields: Sequence["models.Field[Any, Any]"], rows: Iterable[Sequence[Any]], using: str
-) -> list[list[Any]]:
+) -> list[tuple[Any, ...]]:
     connection = connections[using]
     targets = [field.target_field if isinstance(field, models.ForeignKey) else field for field in fields]
-    convert = [
+    converters = [
         None if type(target) in _PLAIN else field.get_db_prep_save
         for field, target in zip(fields, targets, strict=True)
     ]
-    return [
-        [
-            value if value is None or prepare is None else prepare(value, connection)
-            for prepare, value in zip(convert, values, strict=True)
-        ]
-        for values in rows
-    ]
+    # Column by column, and a value that repeats (the time of the batch, above all) is converted once.
+    columns: list[Sequence[Any]] = []
+    for convert, column in zip(converters, zip(*rows, strict=True), strict=False):
+        if convert is None:
+            columns.append(column)
+            continue
+        before, converted, ready = None, None, []
+        for value in column:
+            if value is not None and value is not before:
+                before, converted = value, convert(value, connection)
+            ready.append(None if value is None else converted)
+        columns.append(ready)
+    return list(zip(*columns, strict=True))

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import router, transaction
 from django.utils import timezone
 
 from .. import runtime
 from ..conf import get_settings
+from ..inference.decision import Decision, Prediction, decide
 from ..inference.text import text_digest
 from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
@@ -18,7 +19,7 @@ from .bulk import insert_rows, update_rows
 from .runs import run_beat
 
 if TYPE_CHECKING:
-    from ..inference.decision import Decision
+    from ..inference.classifier import ProductionClassifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,29 +52,27 @@ class ClassifySummary:
         return dataclasses.asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One product as it was read for classification."""
 
     pk: Any
-    texts: tuple[Any, ...]
-    """As stored, in the order of text_lookups()."""
     source: str
     category_id: int | None
     is_stale: bool
     digest: str
     """Of the text that was classified last."""
     classified_at: datetime | None
+    texts: tuple[Any, ...]
+    """As stored, in the order of text_lookups()."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Outcome:
+class _Outcome(NamedTuple):
     row: Row
     digest: str
-    decision: "Decision"
+    decision: Decision
     category_id: int | None
     """Where the product goes; None: to a person."""
-    candidates: list[dict[str, Any]]
+    answer: Sequence[Prediction]
 
 
 def row_columns() -> tuple[str, ...]:
@@ -85,20 +84,13 @@ def row_columns() -> tuple[str, ...]:
 def to_row(values: Sequence[Any]) -> Row:
     """A Row of what values_list(*row_columns()) gave."""
     pk, source, category_id, is_stale, digest, classified_at, *texts = values
-    return Row(
-        pk=pk,
-        texts=tuple(texts),
-        source=source,
-        category_id=category_id,
-        is_stale=is_stale,
-        digest=digest,
-        classified_at=classified_at,
-    )
+    return Row(pk, source, category_id, is_stale, digest, classified_at, tuple(texts))
 
 
-def row_text(row: Row) -> dict[str, Any]:
-    """The text of a row by our names."""
-    return dict(zip(get_product_model().text_lookups(), row.texts, strict=True))
+def row_texts(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """The texts of these rows by our names."""
+    names = tuple(get_product_model().text_lookups())
+    return [dict(zip(names, row.texts, strict=True)) for row in rows]
 
 
 def products_classify(
@@ -120,7 +112,11 @@ def products_classify(
     products = get_product_model()._base_manager.using(alias)
     wanted = products.filter(pk__in=list(pks)).exclude(category_source__in=LABELS).order_by("pk")
     rows = [to_row(values) for values in wanted.values_list(*row_columns())]
-    due = [row for row in rows if force or row.is_stale or text_digest(row_text(row)) != row.digest]
+    due = [
+        row
+        for row, text in zip(rows, row_texts(rows), strict=True)
+        if force or row.is_stale or text_digest(text) != row.digest
+    ]
     return rows_classify(due, run=run, min_confidence=min_confidence, dry_run=dry_run, using=alias)
 
 
@@ -139,30 +135,23 @@ def rows_classify(
     """
     if not rows:
         return ClassifySummary()
-    from ..inference.decision import decide
-
     settings = get_settings()
     classifier = runtime.get_classifier()
     threshold = classifier.threshold if settings.threshold is None else settings.threshold
-    texts = [row_text(row) for row in rows]
+    texts = row_texts(rows)
     answers = classifier.predict(texts, top_k=settings.top_k)
     decisions = [decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers]
     places = _places(decisions, using)
-    outcomes = []
-    for row, text, answer, decision in zip(rows, texts, answers, decisions, strict=True):
-        decision, place = _settle(decision, places)
-        candidates = [{**item, "category_path": classifier.path(item["category_code"])} for item in answer]
-        outcomes.append(
-            _Outcome(
-                row=row, digest=text_digest(text), decision=decision, category_id=place, candidates=candidates
-            )
-        )
+    outcomes = [
+        _Outcome(row, text_digest(text), *_settle(decision, places), answer)
+        for row, text, answer, decision in zip(rows, texts, answers, decisions, strict=True)
+    ]
     if dry_run:
         return _count(outcomes, seen=len(rows))
     bar = _bar(threshold, min_confidence)
     with transaction.atomic(using=using):
         winners = _drop_rejected(_still_true(outcomes, using), classifier.version, using)
-        _write(winners, version=classifier.version, threshold=bar, run=run, using=using)
+        _write(winners, classifier=classifier, threshold=bar, run=run, using=using)
         summary = _count(winners, seen=len(rows))
         if run is not None:
             run_beat(run, summary.as_counts(), using=using)
@@ -175,7 +164,7 @@ def _bar(threshold: float | None, min_confidence: float | None) -> float | None:
     return max(threshold, min_confidence)
 
 
-def _places(decisions: Iterable["Decision"], using: str) -> Mapping[str, tuple[int, bool]]:
+def _places(decisions: Iterable[Decision], using: str) -> Mapping[str, tuple[int, bool]]:
     """Code → (primary key, is_active) of the categories that these decisions name."""
     codes = {
         decision.category_code for decision in decisions if decision.action in ("assign", "assign_parent")
@@ -184,7 +173,7 @@ def _places(decisions: Iterable["Decision"], using: str) -> Mapping[str, tuple[i
     return {code: (pk, active) for code, pk, active in found}
 
 
-def _settle(decision: "Decision", places: Mapping[str, tuple[int, bool]]) -> tuple["Decision", int | None]:
+def _settle(decision: Decision, places: Mapping[str, tuple[int, bool]]) -> tuple[Decision, int | None]:
     """The decision that this shop's tree allows, and the category it leads to."""
     if decision.action not in ("assign", "assign_parent"):
         return decision, None
@@ -222,18 +211,24 @@ def _still_true(outcomes: Sequence[_Outcome], using: str) -> list[_Outcome]:
     winners = []
     for outcome in outcomes:
         row = now.get(outcome.row.pk)
-        if row is not None and row.texts == outcome.row.texts and row.source not in LABELS:
-            winners.append(dataclasses.replace(outcome, row=row))
+        if row is None or row.source in LABELS:
+            continue
+        # Another text, or another pass that was faster: either way this answer is not wanted any more.
+        if row.texts == outcome.row.texts and row.classified_at == outcome.row.classified_at:
+            winners.append(outcome._replace(row=row))
     return winners
 
 
 def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> list[_Outcome]:
     """Those that a person has not sent away with this very text and model; the others are marked as looked
     at."""
+    again = [outcome.row.pk for outcome in outcomes if outcome.digest == outcome.row.digest]
+    if not again:
+        return list(outcomes)
     refused = set(
         Suggestion.objects.using(using)
         .filter(
-            product_id__in=[outcome.row.pk for outcome in outcomes],
+            product_id__in=again,
             status=Suggestion.Status.REJECTED,
             model_version=version,
         )
@@ -251,12 +246,12 @@ def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> li
 def _write(
     outcomes: Sequence[_Outcome],
     *,
-    version: str,
+    classifier: "ProductionClassifier",
     threshold: float | None,
     run: ClassificationRun | None,
     using: str,
 ) -> None:
-    model, at = get_product_model(), timezone.now()
+    model, version, at = get_product_model(), classifier.version, timezone.now()
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
     asked = [outcome for outcome in outcomes if outcome.category_id is None]
     update_rows(
@@ -325,8 +320,9 @@ def _write(
         ),
         using=using,
     )
-    settled = Suggestion.objects.using(using).filter(product_id__in=[outcome.row.pk for outcome in filed])
-    settled.delete()
+    # Only a product that was looked at before can have a suggestion.
+    if seen_before := [outcome.row.pk for outcome in filed if outcome.row.digest]:
+        Suggestion.objects.using(using).filter(product_id__in=seen_before).delete()
     insert_rows(
         Suggestion,
         (
@@ -344,7 +340,10 @@ def _write(
         (
             (
                 outcome.row.pk,
-                outcome.candidates,
+                [
+                    {**item, "category_path": classifier.path(item["category_code"])}
+                    for item in outcome.answer
+                ],
                 Suggestion.Status.PENDING.value,
                 outcome.decision.reason[:200],
                 threshold,

@@ -52,13 +52,13 @@ def run_finish(run: ClassificationRun, status: str = ClassificationRun.Status.FI
     ClassificationRun.objects.filter(pk=run.pk).update(status=status, finished_at=run.finished_at)
 
 
-def runs_alive(kind: str, *, besides: ClassificationRun) -> bool:
-    """Whether another process is at work on the same kind of run."""
+def runs_alive(kind: str) -> bool:
+    """Whether some process is at work on a run of this kind."""
     since = timezone.now() - timedelta(minutes=1)
     running = ClassificationRun.objects.filter(
         kind=kind, status=ClassificationRun.Status.RUNNING, heartbeat_at__gte=since
     )
-    return running.exclude(pk=besides.pk).exists()
+    return running.exists()
 
 
 def model_version_record(
