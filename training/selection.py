@@ -58,16 +58,26 @@ def select(
     return _Selection(data, config, progress).run()
 
 
+def validation_split(data: TrainingData, config: TrainingConfig) -> tuple[list[int], list[int]]:
+    """The rows that candidates are fitted on and those they are compared on, as places in `data`.
+
+    Parted by group and at most `config.selection_rows` and `MOST_VALIDATION_ROWS`. Contradictory titles and
+    categories without a fitted row are not compared on: no candidate could be right about them.
+    """
+    side = np.array([fold(group, VALIDATION_FOLDS, seed=config.seed) == 0 for group in data.groups])
+    # Rows in the order of their group's hash: a sample by groups that depends on no row order.
+    order = np.argsort([position(group, salt=f"selection {config.seed}") for group in data.groups], kind="stable")
+    train = [int(i) for i in order if not side[i]][: config.selection_rows]
+    seen = {data.labels[i] for i in train}
+    validation = [
+        int(i) for i in order if side[i] and not data.contradictory[i] and data.labels[i] in seen
+    ]
+    return train, validation[:MOST_VALIDATION_ROWS]
+
+
 class _Selection:
     def __init__(self, data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> None:
-        side = np.array([fold(group, VALIDATION_FOLDS, seed=config.seed) == 0 for group in data.groups])
-        clear = ~np.asarray(data.contradictory, bool)
-        # Rows in the order of their group's hash: a sample by groups that depends on no row order.
-        order = np.argsort([_rank(group, config.seed) for group in data.groups], kind="stable")
-        self._train = [int(i) for i in order if not side[i]][: config.selection_rows]
-        seen = {data.labels[i] for i in self._train}
-        self._validation = [int(i) for i in order if side[i] and clear[i] and data.labels[i] in seen]
-        self._validation = self._validation[:MOST_VALIDATION_ROWS]
+        self._train, self._validation = validation_split(data, config)
         self._data, self._config, self._progress = data, config, progress
         self._trials: list[Trial] = []
 
@@ -177,6 +187,3 @@ def tokens(data: TrainingData, places: Sequence[int] | NDArray[np.int64], option
     """The words of these rows under a recipe."""
     return linear.tokenise([product_text(data.rows[i].fields(), options.segments) for i in places])
 
-
-def _rank(group: str, seed: int) -> float:
-    return position(group, salt=f"selection {seed}")

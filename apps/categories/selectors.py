@@ -70,6 +70,11 @@ def labelled_products() -> Iterator[LabelledProduct]:
         )
 
 
+def category_codes() -> dict[str, str]:
+    """Path to code of every category."""
+    return dict(Category.objects.values_list("path", "code"))
+
+
 def category_search(text: str, *, limit: int = 20) -> list[Category]:
     """Active categories whose path holds every word of `text`, shortest path first; at most `limit`."""
     found: CategoryQuerySet = Category.objects.active()

@@ -3,6 +3,7 @@
 from ..inference.errors import ClassifierUnavailable
 from .answers import ModelInfo, classify, model_info
 from .filing import ClassifySummary, products_classify
+from .publishing import PublishedModel, model_publish
 from .review import (
     AlreadyDecided,
     BulkOutcome,
@@ -15,6 +16,7 @@ from .review import (
 )
 from .runs import model_version_record, run_beat, run_finish, run_start
 from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
+from .taxonomy_import import TaxonomySummary, taxonomy_import
 
 __all__ = [
     "AlreadyDecided",
@@ -22,11 +24,14 @@ __all__ = [
     "ClassifierUnavailable",
     "ClassifySummary",
     "ModelInfo",
+    "PublishedModel",
     "ReviewError",
     "SweepOptions",
     "SweepProgress",
+    "TaxonomySummary",
     "classify",
     "model_info",
+    "model_publish",
     "model_version_record",
     "product_set_category",
     "products_classify",
@@ -39,4 +44,5 @@ __all__ = [
     "suggestion_correct",
     "suggestion_reject",
     "suggestions_approve_top",
+    "taxonomy_import",
 ]

@@ -1,0 +1,262 @@
+"""Accuracy of `linear` beside scikit-learn's SVC and random forest and fastText, on the real catalogues.
+
+    python -m benchmarks.accuracy [CATALOGUE …] [--splits 5]
+    python -m benchmarks.accuracy --report
+
+Every contender fits on the same rows and chooses its fields (and C) on the same validation rows; the test
+rows of a split are scored once. Results are kept a split at a time in outputs/benchmarks/accuracy, so that a
+run that was stopped goes on; --report prints the tables from there.
+"""
+
+import json
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.svm import LinearSVC
+
+from apps.categories.inference.linear import LinearModel
+from apps.categories.inference.text import TEXT_FIELDS, group_key, product_text
+from benchmarks import catalogues
+from training import data as checks
+from training import selection
+from training.backends import linear
+from training.config import TrainingConfig
+from training.data import LabelledRow, TrainingData
+from training.evaluation import macro_f1
+
+RESULTS = Path("outputs/benchmarks/accuracy")
+CONTENDERS = ("linear", "svc", "forest", "fasttext")
+COSTS = (0.5, 1.5, 4.0)
+BOOTSTRAPS = 2000
+
+Predict = Callable[[Sequence[str]], list[str]]
+Fit = Callable[[Sequence[str], Sequence[str], float], Predict]
+
+
+def fit_svc(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict:
+    """TF-IDF of words (1, 2) and characters within words (2, 5) under a LinearSVC."""
+    features = make_union(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
+    )
+    model = make_pipeline(features, LinearSVC(C=cost)).fit(texts, labels)
+    return lambda asked: list(model.predict(asked))
+
+
+def fit_forest(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict:
+    """A random forest on the counts of the 2,000 commonest words."""
+    model = make_pipeline(
+        CountVectorizer(max_features=2000), RandomForestClassifier(n_estimators=100, random_state=0)
+    ).fit(texts, labels)
+    return lambda asked: list(model.predict(asked))
+
+
+def fit_fasttext(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict:
+    """fastText, dim 100, word pairs, character n-grams 2 to 5, 25 epochs at 0.5."""
+    import fasttext
+
+    names = sorted(set(labels))
+    number = {name: place for place, name in enumerate(names)}
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
+        for text, label in zip(texts, labels, strict=True):
+            file.write(f"__label__{number[label]} {_line(text)}\n")
+        file.flush()
+        model = fasttext.train_supervised(
+            file.name, dim=100, wordNgrams=2, minn=2, maxn=5, epoch=25, lr=0.5, thread=1, seed=1, verbose=0
+        )
+
+    def predict(asked: Sequence[str]) -> list[str]:
+        found, _ = model.predict([_line(text) for text in asked])
+        return [names[int(label[0].removeprefix("__label__"))] for label in found]
+
+    return predict
+
+
+PEERS: dict[str, tuple[Fit, tuple[float, ...]]] = {
+    "svc": (fit_svc, COSTS),
+    "forest": (fit_forest, ()),
+    "fasttext": (fit_fasttext, ()),
+}
+
+
+def _line(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def peer(name: str, data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig) -> tuple[list[str], str]:
+    """A peer's predictions, and what it chose on the validation rows."""
+    fit, costs = PEERS[name]
+    train, validation = selection.validation_split(data, config)
+
+    def score(recipe: tuple[str, ...], cost: float) -> float:
+        rows = data.rows
+        predict = fit(
+            [product_text(rows[i].fields(), (recipe,)) for i in train],
+            [rows[i].category_path for i in train],
+            cost,
+        )
+        asked = [product_text(rows[i].fields(), (recipe,)) for i in validation]
+        return _score([rows[i].category_path for i in validation], predict(asked))
+
+    start = 1.5
+    recipes = [recipe for recipe in _recipes(data.rows)]
+    chosen = max(recipes, key=lambda recipe: score(recipe, start)) if len(recipes) > 1 else recipes[0]
+    cost = max(costs, key=lambda value: score(chosen, value)) if costs else start
+    predict = fit(
+        [product_text(row.fields(), (chosen,)) for row in data.rows],
+        [row.category_path for row in data.rows],
+        cost,
+    )
+    return predict([product_text(row.fields(), (chosen,)) for row in test]), f"{'+'.join(chosen)} C {cost:g}"
+
+
+def ours(data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig) -> tuple[list[str], str]:
+    """`linear` as the artifact serves it, and what it chose."""
+    options, _ = selection.select(data, config, progress=lambda line: None)
+    fitted = linear.fit(
+        linear.tokenise([product_text(row.fields(), options.segments) for row in data.rows]),
+        np.asarray(data.labels),
+        np.asarray(data.weights),
+        options,
+        classes=len(data.classes),
+        seed=config.seed,
+    )
+    scores, _ = LinearModel(fitted.export()).scores([product_text(row.fields(), options.segments) for row in test])
+    paths = {row.category_code: row.category_path for row in data.rows}
+    found = [paths[data.classes[place]] for place in scores.argmax(axis=1)]
+    recipe = " | ".join("+".join(fields) for fields in options.segments)
+    return found, f"{recipe} C {options.cost:g} n-grams {options.gram_share:g} {options.class_weight}"
+
+
+def _recipes(rows: Sequence[LabelledRow]) -> list[tuple[str, ...]]:
+    """The title alone and with each filled field, and with all of them."""
+    enough = selection.LEAST_FILLED * len(rows)
+    filled = [
+        name for name in TEXT_FIELDS[1:] if sum(bool(getattr(row, name)) for row in rows) > enough
+    ]
+    recipes = [("title",), *(("title", name) for name in filled)]
+    if len(filled) > 1:
+        recipes.append(("title", *filled))
+    return recipes
+
+
+def _score(truth: Sequence[str], found: Sequence[str]) -> float:
+    right = float(np.mean([a == b for a, b in zip(truth, found, strict=True)]))
+    return (right + _macro(truth, found)) / 2
+
+
+def _macro(truth: Sequence[str], found: Sequence[str]) -> float:
+    number = {name: place for place, name in enumerate(sorted({*truth, *found}))}
+    return macro_f1(np.array([number[name] for name in truth]), np.array([number[name] for name in found]))
+
+
+def run(name: str, splits: int, contenders: Sequence[str]) -> None:
+    """Score the contenders on each split that is not kept yet."""
+    rows = catalogues.load(name)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for number in range(splits):
+        path = RESULTS / f"{name}.{number}.json"
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if not set(contenders) - kept.keys():
+            continue
+        split = catalogues.split(rows, number)
+        data = checks.validate(split.train)
+        config = TrainingConfig(seed=number)
+        kept["truth"] = [row.category_path for row in split.test]
+        kept["groups"] = [group_key(row.title) for row in split.test]
+        for contender in contenders:
+            if contender in kept:
+                continue
+            started = time.monotonic()
+            answer = ours(data, split.test, config) if contender == "linear" else peer(contender, data, split.test, config)
+            found, chosen = answer
+            kept[contender] = {"found": found, "chosen": chosen, "seconds": round(time.monotonic() - started, 1)}
+            path.write_text(json.dumps(kept))
+            right = float(np.mean([a == b for a, b in zip(kept["truth"], found, strict=True)]))
+            print(
+                f"{name} split {number} {contender}: top-1 {right:.4f}, macro-F1 {_macro(kept['truth'], found):.4f}"
+                f" ({chosen}; {kept[contender]['seconds']} s)",
+                flush=True,
+            )
+
+
+def report() -> None:
+    """Print the tables of everything that is kept."""
+    print("| catalogue | splits | scored rows | " + " | ".join(CONTENDERS) + " | deficit to the best, 95% upper bound |")
+    print("|---|---|---|" + "---|" * len(CONTENDERS) + "---|")
+    means: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    for name in catalogues.NAMES:
+        kept = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}.*.json"))]
+        kept = [split for split in kept if all(contender in split for contender in CONTENDERS)]
+        if not kept:
+            continue
+        cells, figures = [], {}
+        for contender in CONTENDERS:
+            pairs = [
+                (
+                    float(np.mean([a == b for a, b in zip(split["truth"], split[contender]["found"], strict=True)])),
+                    _macro(split["truth"], split[contender]["found"]),
+                )
+                for split in kept
+            ]
+            figures[contender] = (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
+            means[contender].append(figures[contender])
+            cells.append(f"{figures[contender][0]:.4f} / {figures[contender][1]:.4f}")
+        best = max(CONTENDERS[1:], key=lambda contender: figures[contender][0])
+        deficit, bound = _deficit(kept, best)
+        rows = sum(len(split["truth"]) for split in kept)
+        print(
+            f"| {name} | {len(kept)} | {rows:,} | {' | '.join(cells)} | "
+            f"{100 * deficit:+.2f} (≤ {100 * bound:+.2f}) to {best} |"
+        )
+    print("| **mean** | | | ", end="")
+    print(
+        " | ".join(
+            f"**{np.mean([a for a, _ in pairs]):.4f} / {np.mean([b for _, b in pairs]):.4f}**"
+            for pairs in means.values()
+            if pairs
+        )
+        + " | |"
+    )
+
+
+def _deficit(kept: Sequence[dict[str, object]], best: str) -> tuple[float, float]:
+    """Mean top-1 deficit of `linear` to a peer and its one-sided 95% bound by paired bootstrap over groups."""
+    by_group: dict[str, list[float]] = {}
+    for split in kept:
+        mine, theirs = split["linear"]["found"], split[best]["found"]  # type: ignore[index]
+        for group, truth, a, b in zip(split["groups"], split["truth"], mine, theirs, strict=True):  # type: ignore[call-overload]
+            by_group.setdefault(group, []).append(float(b == truth) - float(a == truth))
+    sums = np.array([sum(values) for values in by_group.values()])
+    counts = np.array([len(values) for values in by_group.values()])
+    draw = np.random.default_rng(0)
+    samples = []
+    for _ in range(BOOTSTRAPS):
+        chosen = draw.integers(0, len(sums), len(sums))
+        samples.append(sums[chosen].sum() / counts[chosen].sum())
+    return float(sums.sum() / counts.sum()), float(np.quantile(samples, 0.95))
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = catalogues.arguments("Accuracy beside the peers.")
+    parser.add_argument("--splits", type=int, default=5)
+    parser.add_argument("--contenders", default=",".join(CONTENDERS))
+    parser.add_argument("--report", action="store_true", help="only print the tables of what is kept")
+    options = parser.parse_args()
+    random.seed(0)
+    if not options.report:
+        for name in options.names or catalogues.NAMES:
+            run(name, options.splits, options.contenders.split(","))
+    report()
+
+
+if __name__ == "__main__":
+    main()
