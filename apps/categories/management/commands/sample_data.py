@@ -15,7 +15,7 @@ MAX_ROWS = 5_000_000
 class Command(BaseCommand):
     help = (
         "Write an invented but believable catalogue as CSV: labelled products with typos, near-duplicates, "
-        "some Spanish and a few contradictory labels. The same --seed gives the same file. No database is touched."
+        "some Spanish and a few contradictory labels. The same --seed gives the same file; no database."
     )
     requires_system_checks: list[str] = []
 
