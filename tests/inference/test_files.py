@@ -262,6 +262,7 @@ def test_no_title_column_names_what_was_found_and_what_to_do(tmp_path: Path, nam
         ("a.csv", b"title,Title\na,b\n", "the column 'title' is there twice"),
         ("a.csv", b"title\na\nTama\xf1o\n", "line 3: byte 0xf1 is not UTF-8"),
         ("a.csv", "title\nx\n".encode("utf-16"), "is UTF-16, expected UTF-8"),
+        ("a.csv", b"title\rsku\r", "the first line is not readable as CSV"),
         ("a.csv", b"PK\x03\x04rest", "is a zip archive or a workbook"),
         ("a.json", b'[{"title": "x"}]', "is a JSON array"),
         ("a.csv.gz", gzip.compress(b"title\nabc\n")[:-12], "gzip data is cut or damaged"),

@@ -129,7 +129,12 @@ class Records:
         lines = _Lines(self._file, self._path)
         first = next((line for line in lines if line.strip()), "")
         # The header's own delimiter: the one that finds the title among the most columns.
-        headers = [(_header(first, delimiter), delimiter) for delimiter in DELIMITERS]
+        try:
+            headers = [(_header(first, delimiter), delimiter) for delimiter in DELIMITERS]
+        except csv.Error as error:
+            raise InputFileError(
+                f"{self._path}: the first line is not readable as CSV: {error}; expected the names of the columns"
+            ) from error
         self.columns, delimiter = max(headers, key=lambda found: ("title" in found[0], len(found[0])))
         return _csv_records(lines, self.columns, delimiter)
 
