@@ -1,0 +1,65 @@
+"""What the admin's pages share: permissions, read-only tables, the product's own columns."""
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ..models import ClassifiableProduct, Suggestion, get_product_model
+
+REVIEW_PERMISSION = "categories.review_suggestion"
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    AnyAdmin = admin.ModelAdmin[Any]
+    ProductAdmin = admin.ModelAdmin[ClassifiableProduct]
+    SuggestionModelAdmin = admin.ModelAdmin[Suggestion]
+else:
+    AnyAdmin = ProductAdmin = SuggestionModelAdmin = admin.ModelAdmin
+
+
+class CategoriesMedia:
+    """The style sheet and the script of these pages; every page works without the script."""
+
+    css = {"all": ("categories/admin.css",)}
+    js = ("categories/admin.js",)
+
+
+class ReadOnlyAdmin(AnyAdmin):
+    """A table that people read; the services write it."""
+
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def reviewer(request: HttpRequest) -> "User":
+    """The person who is logged in; the admin lets nobody else through."""
+    return cast("User", request.user)
+
+
+def may_review(request: HttpRequest) -> bool:
+    """Whether this person may decide suggestions."""
+    return request.user.has_perm(REVIEW_PERMISSION)
+
+
+def product_lookups(*names: str, prefix: str = "") -> tuple[str, ...]:
+    """The product model's lookups for our field `names`, without those that this shop has no column for."""
+    fields = get_product_model().classifier_fields
+    return tuple(f"{prefix}{fields[name]}" for name in names if fields.get(name))
+
+
+def product_relations(*, prefix: str = "") -> tuple[str, ...]:
+    """What select_related() must join so that reading a product's own columns costs no further query."""
+    found = {lookup.rpartition("__")[0] for lookup in get_product_model().classifier_fields.values()}
+    return tuple(f"{prefix}{relation}" for relation in sorted(found - {""}))

@@ -1,0 +1,120 @@
+"""How the admin's pages show a confidence, a path, an image, a badge. All of it escapes what it is given."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from django.conf import settings
+from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from ..inference.taxonomy import SEPARATOR
+from ..models import ClassifiableProduct, Source
+
+SOURCE_WORDS = {
+    Source.NONE: "nobody yet",
+    Source.IMPORT: "import",
+    Source.HUMAN: "a person",
+    Source.MODEL: "the model",
+}
+# Kept as they are in an address; anything else is percent-encoded, quotes and angle brackets above all.
+_URL_SAFE = "/:?#[]@!$&()*+,;=%-._~"
+
+
+def confidence_bar(confidence: float, *, bar: float | None = None, sure: bool = False) -> SafeString:
+    """A bar for a confidence of 0 to 1, with a mark at `bar`, the confidence it has to reach.
+
+    In the colour of what is sure when it reaches the bar, or when `sure` says that it did.
+
+    Hidden from screen readers: write the number beside it.
+    """
+    width = min(max(confidence, 0.0), 1.0) * 100
+    reached = sure or (bar is not None and confidence >= bar)
+    mark = SafeString("")
+    if bar is not None and 0 <= bar <= 1:
+        at = f"{bar * 100:.1f}%"
+        mark = format_html('<line class="cat-bar-mark" x1="{}" x2="{}" y1="0" y2="100%"/>', at, at)
+    return format_html(
+        '<svg class="cat-bar{}" aria-hidden="true" focusable="false">'
+        '<rect class="cat-bar-track" width="100%" height="100%" rx="3"/>'
+        '<rect class="cat-bar-fill" width="{}" height="100%" rx="3"/>{}</svg>',
+        SafeString(" cat-bar-sure") if reached else "",
+        f"{width:.1f}%",
+        mark,
+    )
+
+
+def path_markup(path: str) -> SafeString:
+    """A category path with its last level set off; the levels above may wrap, separators are not read out."""
+    *above, leaf = path.split(SEPARATOR)
+    levels = format_html_join(
+        "", '<span>{}</span> <span class="cat-sep" aria-hidden="true">›</span> ', ((name,) for name in above)
+    )
+    return format_html('<span class="cat-path">{}<strong>{}</strong></span>', levels, leaf)
+
+
+def badge(kind: str, words: str, *, hint: str = "", href: str = "") -> SafeString:
+    """A coloured label; `kind` is a fixed word of the style sheet, never data."""
+    if href:
+        return format_html('<a class="cat-badge cat-{}" title="{}" href="{}">{}</a>', kind, hint, href, words)
+    return format_html('<span class="cat-badge cat-{}" title="{}">{}</span>', kind, hint, words)
+
+
+def source_badge(source: str, *, model_version: str = "") -> SafeString:
+    """Who says so: a person, an import, the model (its version on hover), nobody yet."""
+    return badge(f"by-{Source(source).value}", SOURCE_WORDS[Source(source)], hint=model_version)
+
+
+def image_url(value: Any) -> str | None:
+    """The address of a product's image if it may be shown: http(s), or a path of this site. None otherwise.
+
+    `value` is what the product holds: an address, a path (without a leading slash: below MEDIA_URL), or the
+    value of Django's own file field.
+    """
+    try:
+        text = str(getattr(value, "url", value) if value else "").strip()
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if not text or "\\" in text or any(ord(character) < 32 for character in text):
+        return None
+    if parts.scheme:
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            return None
+    elif parts.netloc or text.startswith("//"):
+        return None
+    elif not text.startswith("/"):
+        text = urljoin(settings.MEDIA_URL or get_script_prefix(), text)
+        if urlsplit(text).scheme not in ("", "http", "https"):
+            return None
+    return quote(text, safe=_URL_SAFE)
+
+
+def product_link(product: ClassifiableProduct, *, site: str) -> str:
+    """The address of the product's own page in the admin site `site`; empty when it has none there."""
+    meta = product._meta
+    try:
+        return reverse(
+            f"admin:{meta.app_label}_{meta.model_name}_change", args=(product.pk,), current_app=site
+        )
+    except NoReverseMatch:
+        return ""
+
+
+def counts_markup(counts: Mapping[str, Any]) -> SafeString:
+    """A small table of a run's counts or a model's figures."""
+    rows = format_html_join(
+        "",
+        '<tr><th scope="row">{}</th><td>{}</td></tr>',
+        ((str(name).replace("_", " "), _figure(value)) for name, value in counts.items()),
+    )
+    return (
+        format_html('<table class="cat-counts"><tbody>{}</tbody></table>', rows) if rows else SafeString("–")
+    )
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

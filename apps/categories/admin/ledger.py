@@ -1,0 +1,144 @@
+"""What happened, to be read: every assignment, every bulk run, every model that was live."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from ..inference.decision import percent
+from ..models import Assignment, ClassificationRun, ModelVersion
+from .base import CategoriesMedia, ReadOnlyAdmin, product_lookups, product_relations
+from .display import badge, counts_markup, path_markup, product_link, source_badge
+
+NOTHING = SafeString('<span class="cat-maybe">–</span>')
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
+    """The history: who or what put which product where."""
+
+    list_display = ("created_at", "product_title", "moved_from", "moved_to", "by", "sure", "in_run", "note")
+    list_filter = ("source",)
+    fields = (
+        "created_at",
+        "product_title",
+        "moved_from",
+        "moved_to",
+        "by",
+        "sure",
+        "model_version",
+        "in_run",
+        "note",
+    )
+
+    Media = CategoriesMedia
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        joined = ("product", "from_category", "to_category", "actor", "run")
+        return super().get_queryset(request).select_related(*joined, *product_relations(prefix="product__"))
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return product_lookups("title", "sku", prefix="product__")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        if lookup in ("run__id__exact", "product__id__exact"):
+            return True
+        return bool(super().lookup_allowed(lookup, value, request))  # type: ignore[arg-type]  # as Django passes it
+
+    @admin.display(description="product")
+    def product_title(self, row: Assignment) -> str | SafeString:
+        product: Any = row.product
+        title = product.classifier_text()["title"] or "(no title)"
+        address = product_link(product, site=self.admin_site.name)
+        return format_html('<a href="{}">{}</a>', address, title) if address else title
+
+    @admin.display(description="from")
+    def moved_from(self, row: Assignment) -> SafeString:
+        return path_markup(row.from_category.path) if row.from_category else NOTHING
+
+    @admin.display(description="to")
+    def moved_to(self, row: Assignment) -> SafeString:
+        return path_markup(row.to_category.path) if row.to_category else NOTHING
+
+    @admin.display(description="by", ordering="source")
+    def by(self, row: Assignment) -> SafeString:
+        mark = source_badge(row.source, model_version=row.model_version)
+        return format_html("{} {}", mark, str(row.actor)) if row.actor else mark
+
+    @admin.display(description="confidence")
+    def sure(self, row: Assignment) -> str | SafeString:
+        return NOTHING if row.confidence is None else percent(row.confidence)
+
+    @admin.display(description="run", ordering="run")
+    def in_run(self, row: Assignment) -> str | SafeString:
+        return NOTHING if row.run_id is None else f"run {row.run_id}"
+
+
+@admin.register(ClassificationRun)
+class ClassificationRunAdmin(ReadOnlyAdmin):
+    """Every bulk pass, with what it did."""
+
+    list_display = ("id", "kind", "state", "started_at", "finished_at", "actor", "model_version", "totals")
+    list_filter = ("kind", "status")
+    list_select_related = ("actor",)
+    fields = (
+        "kind",
+        "state",
+        "started_at",
+        "heartbeat_at",
+        "finished_at",
+        "actor",
+        "model_version",
+        "totals",
+        "chosen",
+    )
+
+    Media = CategoriesMedia
+
+    @admin.display(description="status", ordering="status")
+    def state(self, run: ClassificationRun) -> SafeString:
+        kind = {"running": "stale", "finished": "done"}.get(run.status, "review")
+        return badge(kind, run.get_status_display())
+
+    @admin.display(description="counts")
+    def totals(self, run: ClassificationRun) -> SafeString:
+        return counts_markup(run.counts)
+
+    @admin.display(description="options")
+    def chosen(self, run: ClassificationRun) -> SafeString:
+        return counts_markup(run.options)
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    """Every model that was live on this site."""
+
+    list_display = ("version", "state", "backend", "bar", "published_at", "retired_at")
+    fields = (
+        "version",
+        "state",
+        "backend",
+        "bar",
+        "published_at",
+        "retired_at",
+        "figures",
+        "source",
+        "sha256",
+    )
+
+    Media = CategoriesMedia
+
+    @admin.display(description="state", ordering="retired_at")
+    def state(self, version: ModelVersion) -> SafeString:
+        return badge("done", "live") if version.retired_at is None else badge("stale", "retired")
+
+    @admin.display(description="files from", ordering="threshold")
+    def bar(self, version: ModelVersion) -> str:
+        return "nothing by itself" if version.threshold is None else percent(version.threshold, up=True)
+
+    @admin.display(description="metrics")
+    def figures(self, version: ModelVersion) -> SafeString:
+        return counts_markup(version.metrics)

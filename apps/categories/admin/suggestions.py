@@ -1,0 +1,211 @@
+"""The review queue: a list whose every row can be decided in place."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from .. import selectors
+from ..models import Assignment, Suggestion
+from .base import CategoriesMedia, may_review, product_lookups, product_relations
+from .decisions import GONE, MAX_BULK, DecisionViews, queue_address
+from .queue import QueueRow, queue_rows
+
+JOINED = ("product", "product__category", "decided_by", "decided_category")
+FOUND_AT_MOST = 30
+HISTORY_AT_MOST = 20
+PILLS = "categories/admin/pills.html"
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """What waits, unless something else is asked for."""
+
+    title = "show"
+    template = PILLS
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [
+            (None, "Waiting"),
+            ("approved", "Approved"),
+            ("corrected", "Corrected"),
+            ("rejected", "Rejected"),
+            ("all", "All"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return selectors.review_queue().select_related(*joined())
+        newest_first = queryset.order_by("-decided_at", "-pk")
+        return newest_first if value == "all" else newest_first.filter(status=value)
+
+    def choices(self, changelist: Any) -> Any:
+        for value, label in self.lookup_choices:
+            yield {
+                "selected": self.value() == value,
+                "query_string": changelist.get_query_string({self.parameter_name: value})
+                if value
+                else changelist.get_query_string(remove=[self.parameter_name]),
+                "display": label,
+            }
+
+
+class SureFilter(admin.SimpleListFilter):
+    """How sure the model is of its first candidate."""
+
+    title = "first candidate"
+    template = PILLS
+    parameter_name = "sure"
+    BANDS = {"high": (0.8, 1.01), "middle": (0.5, 0.8), "low": (-0.01, 0.5)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [("high", "80% or more"), ("middle", "50% to 80%"), ("low", "under 50%")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.BANDS:
+            return queryset
+        low, high = self.BANDS[str(self.value())]
+        return queryset.filter(candidates__0__confidence__gte=low, candidates__0__confidence__lt=high)
+
+
+class OrderFilter(admin.SimpleListFilter):
+    """In which order to work."""
+
+    title = "order"
+    template = PILLS
+    parameter_name = "order"
+    ORDERS = {
+        "unsure": ("candidates__0__confidence", "pk"),
+        "newest": ("-created_at", "-pk"),
+        "oldest": ("created_at", "pk"),
+    }
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+        return [("unsure", "Least sure first"), ("newest", "Newest first"), ("oldest", "Oldest first")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        order = self.ORDERS.get(self.value() or "")
+        return queryset.order_by(*order) if order else queryset
+
+    def choices(self, changelist: Any) -> Any:
+        usual, *others = super().choices(changelist)
+        yield {**usual, "display": "Most sure first"}
+        yield from others
+
+
+class QueueChangeList(ChangeList):
+    """Adds what the template of a page shows."""
+
+    rows: tuple[QueueRow, ...] = ()
+    may_review = False
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.may_review = may_review(request)
+        found: list[Any] = list(self.result_list)
+        self.result_list = found
+        self.rows = queue_rows(found, site=self.model_admin.admin_site.name)
+
+
+def joined() -> tuple[str, ...]:
+    """What a row of the queue reads, so that it costs no query of its own."""
+    return (*JOINED, *product_relations(prefix="product__"))
+
+
+@admin.register(Suggestion)
+class SuggestionAdmin(DecisionViews):
+    """What waits for a person, and what people decided."""
+
+    list_display = ("__str__",)
+    list_display_links = None
+    list_filter = (StatusFilter, SureFilter, OrderFilter)
+    list_per_page = 25
+    list_max_show_all = 100
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    search_help_text = "Words of the title or brand, or a sku"
+    actions = ("approve_top",)
+
+    Media = CategoriesMedia
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Suggestion]:
+        return super().get_queryset(request).select_related(*joined())
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        return product_lookups("title", "brand", "sku", prefix="product__")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request, obj) or may_review(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may_review(request)
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """What `@admin.action(permissions=["review"])` asks."""
+        return may_review(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return QueueChangeList
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": "Review queue", "queue_next": request.get_full_path()}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """One suggestion on a page of its own: the whole text, the search in the tree, the history."""
+        suggestion = self.get_object(request, object_id)
+        if not self.has_view_permission(request, suggestion):
+            raise PermissionDenied
+        if request.method == "POST" or suggestion is None or IS_POPUP_VAR in request.GET:
+            return self.leave(request, GONE)
+        find = request.GET.get("find", "").replace("\x00", "").strip()[:200]
+        (row,) = queue_rows([suggestion], site=self.admin_site.name, full_text=True)
+        history = Assignment.objects.filter(product_id=suggestion.product_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": row.title,
+            "opts": self.opts,
+            "media": self.media,
+            "row": row,
+            "may_review": may_review(request),
+            "find": find,
+            "found": selectors.category_search(find, limit=FOUND_AT_MOST) if find else [],
+            "history": history.select_related("from_category", "to_category", "actor")[:HISTORY_AT_MOST],
+            "queue_next": queue_address(self.admin_site.name),
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name  # read by {% url %}
+        return TemplateResponse(request, "categories/admin/suggestion.html", context)
+
+    @admin.action(description="Approve the top candidate", permissions=["review"])
+    def approve_top(self, request: HttpRequest, queryset: QuerySet[Suggestion]) -> HttpResponse | None:
+        """Shows what would be filed where; nothing is written before that page is confirmed."""
+        chosen = list(queryset[: MAX_BULK + 1])
+        if len(chosen) > MAX_BULK:
+            self.message_user(
+                request,
+                f"At most {MAX_BULK} at once: choose a page or a filter, and approve the rest after it.",
+                messages.ERROR,
+            )
+            return None
+        return self.confirm_page(request, chosen)

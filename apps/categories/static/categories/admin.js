@@ -1,0 +1,245 @@
+// Enhances the review queue: a decision answers in place, and the search for a category offers what it finds.
+// Without this script every button is a plain form, and the search leads to a page of its own.
+'use strict';
+{
+    const WAIT = 150;
+
+    function element(name, className, text) {
+        const made = document.createElement(name);
+        if (className) {
+            made.className = className;
+        }
+        if (text !== undefined) {
+            made.textContent = text;
+        }
+        return made;
+    }
+
+    function announce(text) {
+        const place = document.getElementById('cat-announce');
+        if (place) {
+            place.textContent = text;
+        }
+    }
+
+    // --- Decisions in place -------------------------------------------------------------------------------
+
+    function settle(row, message, good) {
+        const next = row.nextElementSibling;
+        const cell = element('td');
+        cell.colSpan = row.cells.length;
+        cell.append(element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message));
+        row.replaceChildren(cell);
+        row.classList.add('cat-settled');
+        row.classList.remove('selected');
+        announce(message);
+        const button = next && next.querySelector('button.cat-candidate, .cat-pick input');
+        if (button) {
+            button.focus();
+        } else {
+            cell.tabIndex = -1;
+            cell.focus();
+        }
+    }
+
+    function complain(row, message) {
+        row.querySelectorAll('.cat-trouble').forEach((old) => old.remove());
+        const trouble = element('p', 'cat-trouble', message);
+        trouble.setAttribute('role', 'alert');
+        row.querySelector('.cat-other').append(trouble);
+    }
+
+    async function decide(event) {
+        const form = event.target;
+        const row = document.getElementById(form.id.replace('decide-', 'row-'));
+        if (!row || !event.submitter || !event.submitter.name) {
+            return;
+        }
+        event.preventDefault();
+        if (row.dataset.busy) {
+            return;
+        }
+        row.dataset.busy = 'yes';
+        const buttons = [...row.querySelectorAll('button')].filter((button) => !button.disabled);
+        const body = new FormData(form, event.submitter);
+        buttons.forEach((button) => { button.disabled = true; });
+        try {
+            const answer = await fetch(form.action, {
+                method: 'POST', body, headers: {Accept: 'application/json'}, credentials: 'same-origin',
+            });
+            const kind = answer.headers.get('Content-Type') || '';
+            if (!kind.startsWith('application/json')) {
+                throw new Error(answer.status === 403 || answer.redirected
+                    ? 'You are no longer logged in, or may not decide this. Load the page again.'
+                    : `The site answered with error ${answer.status}. Nothing was decided.`);
+            }
+            const told = await answer.json();
+            if (answer.ok || answer.status === 409) {
+                settle(row, told.message, answer.ok);
+                return;
+            }
+            throw new Error(told.message);
+        } catch (error) {
+            buttons.forEach((button) => { button.disabled = false; });
+            complain(row, error instanceof TypeError ? 'The site cannot be reached. Nothing was decided.' : error.message);
+        } finally {
+            delete row.dataset.busy;
+        }
+    }
+
+    // --- The search for a category: the listbox pattern of WAI-ARIA ----------------------------------------
+
+    function picker(box) {
+        const input = box.querySelector('input');
+        const list = element('ul', 'cat-options');
+        list.id = `${input.id}-options`;
+        list.setAttribute('role', 'listbox');
+        list.setAttribute('aria-label', 'Categories found');
+        list.hidden = true;
+        box.append(list);
+        input.setAttribute('role', 'combobox');
+        input.setAttribute('aria-autocomplete', 'list');
+        input.setAttribute('aria-expanded', 'false');
+        input.setAttribute('aria-controls', list.id);
+
+        let timer = null;
+        let asked = null;
+        let current = -1;
+
+        const options = () => [...list.querySelectorAll('[role="option"]')];
+
+        function close() {
+            clearTimeout(timer);
+            if (asked) {
+                asked.abort();
+            }
+            list.hidden = true;
+            current = -1;
+            input.setAttribute('aria-expanded', 'false');
+            input.removeAttribute('aria-activedescendant');
+        }
+
+        function mark(index) {
+            const all = options();
+            if (!all.length) {
+                return;
+            }
+            current = (index + all.length) % all.length;
+            all.forEach((option, at) => option.setAttribute('aria-selected', String(at === current)));
+            all[current].scrollIntoView({block: 'nearest'});
+            input.setAttribute('aria-activedescendant', all[current].id);
+        }
+
+        function choose(option) {
+            close();
+            box.querySelectorAll('.cat-option-button').forEach((old) => old.remove());
+            const button = element('button', 'cat-candidate cat-option-button');
+            button.type = 'submit';
+            button.name = 'category';
+            button.value = option.dataset.code;
+            button.setAttribute('form', box.dataset.form);
+            button.append(`File under ${option.dataset.above ? `${option.dataset.above} › ` : ''}`);
+            button.append(element('strong', '', option.dataset.name));
+            box.append(button);
+            input.value = option.dataset.name;
+            button.focus();
+        }
+
+        function show(results, words) {
+            list.replaceChildren();
+            results.forEach((found, at) => {
+                const option = element('li', '', found.name);
+                option.id = `${list.id}-${at}`;
+                option.setAttribute('role', 'option');
+                option.setAttribute('aria-selected', 'false');
+                Object.assign(option.dataset, found);
+                if (found.above) {
+                    option.append(element('small', '', found.above.split(' > ').join(' › ')));
+                }
+                option.addEventListener('mousedown', (event) => {
+                    event.preventDefault();
+                    choose(option);
+                });
+                list.append(option);
+            });
+            if (!results.length) {
+                list.append(element('li', 'cat-nothing', `No category for “${words}”`));
+            }
+            list.hidden = false;
+            current = -1;
+            input.setAttribute('aria-expanded', 'true');
+            announce(`${results.length} categories found`);
+        }
+
+        async function ask() {
+            const words = input.value.trim();
+            if (asked) {
+                asked.abort();
+            }
+            if (!words) {
+                close();
+                return;
+            }
+            asked = new AbortController();
+            try {
+                const answer = await fetch(`${box.dataset.find}?q=${encodeURIComponent(words)}`, {
+                    signal: asked.signal, credentials: 'same-origin', headers: {Accept: 'application/json'},
+                });
+                const kind = answer.headers.get('Content-Type') || '';
+                if (answer.ok && kind.startsWith('application/json')) {
+                    show((await answer.json()).results, words);
+                }
+            } catch (error) {
+                if (error.name !== 'AbortError') {
+                    close();
+                }
+            }
+        }
+
+        input.addEventListener('input', () => {
+            clearTimeout(timer);
+            timer = setTimeout(ask, WAIT);
+        });
+        input.addEventListener('keydown', (event) => {
+            if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
+                event.preventDefault();
+                if (list.hidden) {
+                    ask();
+                } else {
+                    mark(event.key === 'ArrowDown' ? current + 1 : Math.max(current, 0) - 1);
+                }
+            } else if (event.key === 'Enter' && !list.hidden && options().length) {
+                event.preventDefault();
+                choose(options()[Math.max(current, 0)]);
+            } else if (event.key === 'Escape' && !list.hidden) {
+                event.preventDefault();
+                close();
+            }
+        });
+        input.addEventListener('blur', close);
+    }
+
+    function start() {
+        document.body.classList.add('cat-scripted');
+        document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', decide));
+        document.querySelectorAll('.cat-pick').forEach(picker);
+        // A note is not an editable column: the list's own script must not ask about unsaved changes.
+        document.querySelectorAll('.cat-other').forEach((cell) => {
+            cell.addEventListener('change', (event) => event.stopPropagation());
+        });
+        // A picture that does not load leaves its place empty instead of a broken sign.
+        document.querySelectorAll('img.cat-image').forEach((image) => {
+            const clear = () => image.replaceWith(element('span', 'cat-image cat-no-image'));
+            image.addEventListener('error', clear);
+            if (image.complete && !image.naturalWidth && image.currentSrc) {
+                clear();
+            }
+        });
+    }
+
+    if (document.readyState === 'loading') {
+        document.addEventListener('DOMContentLoaded', start);
+    } else {
+        start();
+    }
+}
