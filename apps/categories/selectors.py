@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 
 from .inference.text import TEXT_FIELDS
 from .models import Category, CategoryQuerySet, ClassifiableProduct, Source, Suggestion, get_product_model
@@ -80,7 +81,7 @@ def category_search(text: str, *, limit: int = 20) -> list[Category]:
     found: CategoryQuerySet = Category.objects.active()
     for word in text.split()[:10]:
         found = found.filter(Q(path__icontains=word) | Q(code__iexact=word))
-    return sorted(found[: limit * 25], key=lambda category: (len(category.path), category.path))[:limit]
+    return list(found.order_by(Length("path"), "path")[:limit])
 
 
 def filing_counts() -> dict[str, int]:

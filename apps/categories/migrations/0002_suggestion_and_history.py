@@ -91,6 +91,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "assignment history",
                 "ordering": ["-id"],
             },
         ),
@@ -160,6 +161,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
+                "verbose_name_plural": "review queue",
                 "permissions": [("review_suggestion", "Can decide suggestions")],
             },
         ),

@@ -85,6 +85,7 @@ class Assignment(models.Model):
     objects = AssignmentQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "assignment history"
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ class Suggestion(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["status", "id"], name="suggestion_status")]
+        verbose_name_plural = "review queue"
         permissions = [("review_suggestion", "Can decide suggestions")]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from ..inference.errors import ClassifierUnavailable
 from .answers import ModelInfo, classify, model_info
 from .filing import ClassifySummary, products_classify
+from .products_import import ImportSummary, products_import
 from .publishing import PublishedModel, model_publish
 from .review import (
     AlreadyDecided,
@@ -23,11 +24,13 @@ __all__ = [
     "BulkOutcome",
     "ClassifierUnavailable",
     "ClassifySummary",
+    "ImportSummary",
     "ModelInfo",
     "PublishedModel",
     "ReviewError",
     "SweepOptions",
     "SweepProgress",
+    "TaxonomySummary",
     "TaxonomySummary",
     "classify",
     "model_info",
@@ -35,6 +38,7 @@ __all__ = [
     "model_version_record",
     "product_set_category",
     "products_classify",
+    "products_import",
     "products_sweep",
     "products_watch",
     "run_beat",
@@ -44,5 +48,6 @@ __all__ = [
     "suggestion_correct",
     "suggestion_reject",
     "suggestions_approve_top",
+    "taxonomy_import",
     "taxonomy_import",
 ]

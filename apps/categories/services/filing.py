@@ -139,7 +139,8 @@ def rows_classify(
     classifier = runtime.get_classifier()
     threshold = classifier.threshold if settings.threshold is None else settings.threshold
     texts = row_texts(rows)
-    answers = classifier.predict(texts, top_k=settings.top_k)
+    # Two at least: that a second category stays likely is a reason to ask.
+    answers = classifier.predict(texts, top_k=max(2, settings.top_k))
     decisions = [decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers]
     places = _places(decisions, using)
     outcomes = [
@@ -252,6 +253,7 @@ def _write(
     using: str,
 ) -> None:
     model, version, at = get_product_model(), classifier.version, timezone.now()
+    top_k = get_settings().top_k
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
     asked = [outcome for outcome in outcomes if outcome.category_id is None]
     update_rows(
@@ -342,7 +344,7 @@ def _write(
                 outcome.row.pk,
                 [
                     {**item, "category_path": classifier.path(item["category_code"])}
-                    for item in outcome.answer
+                    for item in outcome.answer[:top_k]
                 ],
                 Suggestion.Status.PENDING.value,
                 outcome.decision.reason[:200],
