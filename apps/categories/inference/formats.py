@@ -133,7 +133,7 @@ class Records:
             headers = [(_header(first, delimiter), delimiter) for delimiter in DELIMITERS]
         except csv.Error as error:
             raise InputFileError(
-                f"{self._path}: the first line is not readable as CSV: {error}; expected the names of the columns"
+                f"{self._path}: the first line is not readable as CSV: {error}; expected column names"
             ) from error
         self.columns, delimiter = max(headers, key=lambda found: ("title" in found[0], len(found[0])))
         return _csv_records(lines, self.columns, delimiter)
