@@ -13,7 +13,9 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -35,6 +37,16 @@ RESULTS = Path("outputs/benchmarks/accuracy")
 CONTENDERS = ("linear", "svc", "forest", "fasttext")
 COSTS = (0.5, 1.5, 4.0)
 BOOTSTRAPS = 2000
+
+class Outcome(TypedDict):
+    """One contender's answers to the test rows of one split."""
+
+    truth: list[str]
+    groups: list[str]
+    found: list[str]
+    chosen: str
+    seconds: float
+
 
 Predict = Callable[[Sequence[str]], list[str]]
 Fit = Callable[[Sequence[str], Sequence[str], float], Predict]
@@ -162,29 +174,49 @@ def run(name: str, splits: int, contenders: Sequence[str]) -> None:
     rows = catalogues.load(name)
     RESULTS.mkdir(parents=True, exist_ok=True)
     for number in range(splits):
-        path = RESULTS / f"{name}.{number}.json"
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        if not set(contenders) - kept.keys():
+        missing = [contender for contender in contenders if not _kept(name, number, contender).exists()]
+        if not missing:
             continue
         split = catalogues.split(rows, number)
         data = checks.validate(split.train)
         config = TrainingConfig(seed=number)
-        kept["truth"] = [row.category_path for row in split.test]
-        kept["groups"] = [group_key(row.title) for row in split.test]
-        for contender in contenders:
-            if contender in kept:
-                continue
+        truth = [row.category_path for row in split.test]
+        for contender in missing:
             started = time.monotonic()
-            answer = ours(data, split.test, config) if contender == "linear" else peer(contender, data, split.test, config)
-            found, chosen = answer
-            kept[contender] = {"found": found, "chosen": chosen, "seconds": round(time.monotonic() - started, 1)}
-            path.write_text(json.dumps(kept))
-            right = float(np.mean([a == b for a, b in zip(kept["truth"], found, strict=True)]))
+            contend = ours if contender == "linear" else partial(peer, contender)
+            found, chosen = contend(data, split.test, config)
+            seconds = round(time.monotonic() - started, 1)
+            outcome = {
+                "truth": truth,
+                "groups": [group_key(row.title) for row in split.test],
+                "found": found,
+                "chosen": chosen,
+                "seconds": seconds,
+            }
+            _kept(name, number, contender).write_text(json.dumps(outcome))
             print(
-                f"{name} split {number} {contender}: top-1 {right:.4f}, macro-F1 {_macro(kept['truth'], found):.4f}"
-                f" ({chosen}; {kept[contender]['seconds']} s)",
+                f"{name} split {number} {contender}: top-1 {_top1(outcome):.4f}, "
+                f"macro-F1 {_macro(truth, found):.4f} ({chosen}; {seconds} s)",
                 flush=True,
             )
+
+
+def _kept(name: str, number: int | str, contender: str) -> Path:
+    return RESULTS / f"{name}.{number}.{contender}.json"
+
+
+def _top1(outcome: Outcome) -> float:
+    return float(np.mean([a == b for a, b in zip(outcome["truth"], outcome["found"], strict=True)]))
+
+
+def _outcomes(name: str) -> list[dict[str, Outcome]]:
+    """The splits of a catalogue that every contender has answered."""
+    splits = []
+    for number in range(100):
+        paths = {contender: _kept(name, number, contender) for contender in CONTENDERS}
+        if all(path.exists() for path in paths.values()):
+            splits.append({contender: json.loads(path.read_text()) for contender, path in paths.items()})
+    return splits
 
 
 def report() -> None:
@@ -193,17 +225,13 @@ def report() -> None:
     print("|---|---|---|" + "---|" * len(CONTENDERS) + "---|")
     means: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for name in catalogues.NAMES:
-        kept = [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{name}.*.json"))]
-        kept = [split for split in kept if all(contender in split for contender in CONTENDERS)]
+        kept = _outcomes(name)
         if not kept:
             continue
         cells, figures = [], {}
         for contender in CONTENDERS:
             pairs = [
-                (
-                    float(np.mean([a == b for a, b in zip(split["truth"], split[contender]["found"], strict=True)])),
-                    _macro(split["truth"], split[contender]["found"]),
-                )
+                (_top1(split[contender]), _macro(split[contender]["truth"], split[contender]["found"]))
                 for split in kept
             ]
             figures[contender] = (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
@@ -211,7 +239,7 @@ def report() -> None:
             cells.append(f"{figures[contender][0]:.4f} / {figures[contender][1]:.4f}")
         best = max(CONTENDERS[1:], key=lambda contender: figures[contender][0])
         deficit, bound = _deficit(kept, best)
-        rows = sum(len(split["truth"]) for split in kept)
+        rows = sum(len(split["linear"]["truth"]) for split in kept)
         print(
             f"| {name} | {len(kept)} | {rows:,} | {' | '.join(cells)} | "
             f"{100 * deficit:+.2f} (≤ {100 * bound:+.2f}) to {best} |"
@@ -227,12 +255,14 @@ def report() -> None:
     )
 
 
-def _deficit(kept: Sequence[dict[str, object]], best: str) -> tuple[float, float]:
+def _deficit(kept: Sequence[dict[str, Outcome]], best: str) -> tuple[float, float]:
     """Mean top-1 deficit of `linear` to a peer and its one-sided 95% bound by paired bootstrap over groups."""
     by_group: dict[str, list[float]] = {}
     for split in kept:
-        mine, theirs = split["linear"]["found"], split[best]["found"]  # type: ignore[index]
-        for group, truth, a, b in zip(split["groups"], split["truth"], mine, theirs, strict=True):  # type: ignore[call-overload]
+        mine, theirs = split["linear"], split[best]
+        for group, truth, a, b in zip(
+            mine["groups"], mine["truth"], mine["found"], theirs["found"], strict=True
+        ):
             by_group.setdefault(group, []).append(float(b == truth) - float(a == truth))
     sums = np.array([sum(values) for values in by_group.values()])
     counts = np.array([len(values) for values in by_group.values()])

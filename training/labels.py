@@ -41,9 +41,12 @@ def label_rows(
     # A code that stands beside a path is that path's code, for this file's other rows too.
     given = dict(known or {})
     if known is None:
+        used: set[str] = set()
         for row in usable:
-            if row.category_path and row.category_code:
-                given.setdefault(row.category_path, row.category_code)
+            pair = row.category_path, row.category_code
+            if all(pair) and row.category_path not in given and row.category_code not in used:
+                given[row.category_path] = row.category_code
+                used.add(row.category_code)
     codes = codes_for_paths({row.category_path for row in usable if row.category_path}, given)
     paths = {code: path for path, code in {**given, **codes}.items()}
     labelled: list[LabelledRow] = []

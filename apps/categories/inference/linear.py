@@ -21,7 +21,7 @@ MAX_WORDS = 512
 """Words read of one segment; what follows is ignored."""
 MAX_WORD_LENGTH = 48
 """Longer words are cut: they are codes and addresses, and each letter costs n-grams."""
-GRAM_LENGTHS = (3, 4, 5)
+GRAM_LENGTHS = (2, 3, 4, 5)
 CACHE_BYTES = 128 * 2**20
 """Bound on the remembered word rows of one model."""
 _MIN_ROWS = 4096

@@ -1,0 +1,243 @@
+"""One training run: what it promises about splits, evidence, the artifact and repetition."""
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from apps.categories.inference import artifact
+from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.errors import TrainingRefused
+from apps.categories.inference.text import group_key
+from tests.conftest import TINY
+from tests.tiny import labelled_rows
+from training import export, pipeline
+from training.backends import linear
+from training.calibration import expected_calibration_error, fit_scale
+from training.config import TrainingConfig
+from training.data import LabelledRow, validate
+from training.pipeline import TrainingResult
+from training.selection import select, validation_split
+from training.splits import in_test
+from training.thresholds import precision_bound
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_the_version_says_what_when_and_of_which_rows(tiny_result: TrainingResult) -> None:
+    assert re.fullmatch(r"linear-20260102T030405Z-[0-9a-f]{8}", tiny_result.version)
+
+
+def test_the_frozen_test_rows_are_not_learned_from(
+    tiny_result: TrainingResult, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    held = [row for row in tiny_rows if in_test(group_key(row.title), TINY.test_fraction)]
+    assert tiny_result.test is not None
+    assert tiny_result.test.rows == len(held)
+    # The model names of the tiny rows are unique, so a word that only test rows have must be unknown to it.
+    learned = {word for row in tiny_rows if row not in held for word in row.title.split()}
+    serial = next(word for word in held[0].title.split() if word not in learned)
+
+    vocabulary = bytes(artifact.unseal(tiny_result.artifact)["words"]).decode().split("\n")
+
+    assert serial not in vocabulary
+    assert next(iter(learned)) in vocabulary
+
+
+def test_the_threshold_carries_its_evidence(tiny_result: TrainingResult) -> None:
+    threshold = tiny_result.threshold
+
+    assert threshold.value is not None
+    assert threshold.bound == pytest.approx(precision_bound(threshold.rows, threshold.errors))
+    assert threshold.bound >= 0.95
+    assert tiny_result.out_of_fold.filed == threshold.rows
+    assert tiny_result.header["threshold"]["errors"] == threshold.errors
+
+
+def test_every_development_row_has_an_out_of_fold_prediction(
+    tiny_result: TrainingResult, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    assert tiny_result.test is not None
+    assert tiny_result.out_of_fold.rows + tiny_result.test.rows == len(tiny_rows)
+
+
+def test_the_same_rows_and_seed_give_the_same_bytes(tiny_result: TrainingResult) -> None:
+    again = pipeline.run(tuple(reversed(labelled_rows())), replace(TINY, jobs=2), now=NOW)
+
+    assert again.header["data"]["sha256"] == tiny_result.header["data"]["sha256"]
+    same_order = pipeline.run(labelled_rows(), TINY, now=NOW)
+    assert same_order.artifact == tiny_result.artifact
+
+
+def test_an_impossible_target_sends_everything_to_review() -> None:
+    result = pipeline.run(labelled_rows(), replace(TINY, target_precision=0.9999), now=NOW)
+
+    assert result.threshold.value is None
+    assert result.out_of_fold.coverage == 0.0
+    assert result.header["threshold"]["value"] is None
+
+
+def test_without_a_test_part_nothing_is_tested() -> None:
+    result = pipeline.run(labelled_rows(), replace(TINY, test_fraction=0.0), now=NOW)
+
+    assert result.test is None
+    assert result.header["metrics"]["test"] is None
+
+
+def test_a_title_under_two_categories_goes_to_review() -> None:
+    rows = list(labelled_rows())
+    drills = "CAT_TOOLS_DRILLS", "Tools > Drills"
+    saws = "CAT_TOOLS_SAWS", "Tools > Saws"
+    rows += [
+        LabelledRow(title=f"oscillating multitool {word}", category_code=code, category_path=path)
+        for word in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
+        for code, path in (drills, saws)
+    ]
+
+    result = pipeline.run(rows, TINY, now=NOW)
+
+    assert any("filed under several categories" in finding.text for finding in result.findings)
+    path = "oscillating multitool beta"
+    header = result.header
+    assert header["threshold"]["value"] is not None
+    model = ProductionClassifier(_artifact(result))
+    first, second = model.predict([path], top_k=2)[0]
+    assert {first["category_code"], second["category_code"]} == {drills[0], saws[0]}
+    assert second["confidence"] > 0.5 * first["confidence"]
+
+
+def _artifact(result: TrainingResult) -> artifact.Artifact:
+    import hashlib
+    from pathlib import Path
+
+    return artifact.Artifact(
+        path=Path("classifier.pt"),
+        sha256=hashlib.sha256(result.artifact).hexdigest(),
+        size=len(result.artifact),
+        identity=artifact.FileIdentity(device=0, inode=0, size=len(result.artifact), mtime_ns=0),
+        records=artifact.unseal(result.artifact),
+    )
+
+
+def test_selection_reads_a_field_that_helps_and_not_one_that_hurts() -> None:
+    rows = [
+        replace(
+            row,
+            title=f"{row.title.split()[-1]} article",
+            description=row.category_path.replace(" > ", " "),
+            brand=row.title.split()[-1],
+        )
+        for row in labelled_rows()
+    ]
+
+    options, trials = select(validate(rows), TrainingConfig(jobs=1), progress=lambda line: None)
+
+    fields = [name for segment in options.segments for name in segment]
+    assert fields == ["title", "description"]
+    assert len(trials) > 5
+
+
+def test_selection_compares_on_groups_it_did_not_fit() -> None:
+    data = validate(labelled_rows())
+
+    train, validation = validation_split(data, TrainingConfig(selection_rows=200))
+
+    assert len(train) == 200
+    assert not {data.groups[i] for i in train} & {data.groups[i] for i in validation}
+
+
+def test_an_export_that_answers_otherwise_is_refused(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    data = validate(tiny_rows)
+    texts = [row.title for row in data.rows]
+    tokens = linear.tokenise(texts)
+    fitted = linear.fit(
+        tokens,
+        np.asarray(data.labels),
+        np.asarray(data.weights),
+        linear.LinearOptions(),
+        classes=len(data.classes),
+        seed=0,
+    )
+    scores = fitted.scores(tokens)
+    weights = fitted.export()
+
+    assert export.check_parity(weights, texts, scores, classes=data.classes) == 1.0
+    with pytest.raises(TrainingRefused, match="became"):
+        export.check_parity(
+            replace(weights, intercept=weights.intercept[::-1].copy()), texts, -scores, classes=data.classes
+        )
+
+
+def test_served_scores_are_the_trained_ones(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    data = validate(tiny_rows)
+    recipe = (("title",), ("description",))
+    options = linear.LinearOptions(segments=recipe, segment_weights=(1.0, 0.8), gram_share=4.0)
+    texts = [pipeline.product_text(row.fields(), recipe) for row in data.rows]
+    fitted = linear.fit(
+        linear.tokenise(texts),
+        np.asarray(data.labels),
+        np.asarray(data.weights),
+        options,
+        classes=len(data.classes),
+        seed=0,
+    )
+    asked = [
+        *texts[:200],
+        "drill drill drill hammer drill",
+        "unheard words wherever",
+        "\ncordless drill only described",
+        "silk",
+    ]
+
+    served, read = pipeline.LinearModel(fitted.export()).scores(asked)
+
+    # Half precision and pruning are all that may part them.
+    assert np.abs(served - fitted.scores(linear.tokenise(asked))).max() < 0.05
+    assert read.all()
+
+
+def test_the_scale_is_the_one_that_made_the_labels() -> None:
+    draw = np.random.default_rng(0)
+    scores = draw.normal(size=(4000, 5)).astype(np.float32)
+    exact = np.exp(3.0 * scores)
+    exact /= exact.sum(axis=1, keepdims=True)
+    labels = np.array([draw.choice(5, p=row) for row in exact])
+
+    assert fit_scale(scores, labels) == pytest.approx(3.0, rel=0.1)
+
+
+def test_calibration_error_of_sure_and_half_right_is_a_half() -> None:
+    sure = np.ones(100)
+    right = np.arange(100) % 2 == 0
+
+    assert expected_calibration_error(sure, right, bins=1) == pytest.approx(0.5)
+    assert expected_calibration_error(np.full(100, 0.5), right, bins=1) == pytest.approx(0.0)
+
+
+def test_the_header_is_plain_json(tiny_result: TrainingResult) -> None:
+    assert json.loads(json.dumps(tiny_result.header)) == json.loads(
+        json.dumps({**tiny_result.header}, sort_keys=True)
+    )
+    assert tiny_result.header["options"]["fields"] == ["title", "brand"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("backend", "magic", "backend 'magic'"),
+        ("target_precision", 1.0, "target-precision"),
+        ("test_fraction", 0.6, "test-fraction"),
+        ("folds", 1, "folds 1"),
+        ("fields", ("title", "colour"), "colour"),
+        ("fields", ("brand",), "title must be among"),
+        ("class_weight", "heavy", "class-weight"),
+        ("selection_rows", 5, "selection-rows"),
+        ("jobs", -1, "jobs"),
+    ],
+)
+def test_an_option_out_of_range_is_refused(option: str, value: object, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TrainingConfig(**{option: value})  # type: ignore[arg-type]
