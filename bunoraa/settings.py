@@ -61,6 +61,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "bunoraa.urls"
+LOGIN_URL = "admin:login"
 WSGI_APPLICATION = "bunoraa.wsgi.application"
 ASGI_APPLICATION = "bunoraa.asgi.application"
 

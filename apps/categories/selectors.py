@@ -1,6 +1,6 @@
 """Every read of more than one table row that several callers share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -91,3 +91,14 @@ def filing_counts() -> dict[str, int]:
     counts["needs_review"] = products.filter(needs_review=True).count()
     counts["stale"] = stale_products().count()
     return counts
+
+
+def waiting_counts() -> dict[str, int]:
+    """How many products wait: for a person (`review`), and for the model (`stale`). Two indexed counts."""
+    review = get_product_model()._base_manager.filter(needs_review=True).count()
+    return {"review": review, "stale": stale_products().count()}
+
+
+def active_paths(codes: Iterable[str]) -> dict[str, str]:
+    """Code → path as it is in the tree now, for those of `codes` that are active categories."""
+    return dict(Category.objects.active().filter(code__in=list(codes)).values_list("code", "path"))

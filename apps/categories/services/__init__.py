@@ -31,7 +31,6 @@ __all__ = [
     "SweepOptions",
     "SweepProgress",
     "TaxonomySummary",
-    "TaxonomySummary",
     "classify",
     "model_info",
     "model_publish",
@@ -48,6 +47,5 @@ __all__ = [
     "suggestion_correct",
     "suggestion_reject",
     "suggestions_approve_top",
-    "taxonomy_import",
     "taxonomy_import",
 ]
