@@ -38,6 +38,7 @@ CONTENDERS = ("linear", "svc", "forest", "fasttext")
 COSTS = (0.5, 1.5, 4.0)
 BOOTSTRAPS = 2000
 
+
 class Outcome(TypedDict):
     """One contender's answers to the test rows of one split."""
 
@@ -62,7 +63,7 @@ def fit_svc(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict
     return lambda asked: list(model.predict(asked))
 
 
-def fit_forest(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict:
+def fit_forest(texts: Sequence[str], labels: Sequence[str], _cost: float) -> Predict:
     """A random forest on the counts of the 2,000 commonest words."""
     model = make_pipeline(
         CountVectorizer(max_features=2000), RandomForestClassifier(n_estimators=100, random_state=0)
@@ -70,7 +71,7 @@ def fit_forest(texts: Sequence[str], labels: Sequence[str], cost: float) -> Pred
     return lambda asked: list(model.predict(asked))
 
 
-def fit_fasttext(texts: Sequence[str], labels: Sequence[str], cost: float) -> Predict:
+def fit_fasttext(texts: Sequence[str], labels: Sequence[str], _cost: float) -> Predict:
     """fastText, dim 100, word pairs, character n-grams 2 to 5, 25 epochs at 0.5."""
     import fasttext
 
@@ -102,7 +103,9 @@ def _line(text: str) -> str:
     return " ".join(text.lower().split())
 
 
-def peer(name: str, data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig) -> tuple[list[str], str]:
+def peer(
+    name: str, data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig
+) -> tuple[list[str], str]:
     """A peer's predictions, and what it chose on the validation rows."""
     fit, costs = PEERS[name]
     train, validation = selection.validation_split(data, config)
@@ -118,7 +121,7 @@ def peer(name: str, data: TrainingData, test: Sequence[LabelledRow], config: Tra
         return _score([rows[i].category_path for i in validation], predict(asked))
 
     start = 1.5
-    recipes = [recipe for recipe in _recipes(data.rows)]
+    recipes = _recipes(data.rows)
     chosen = max(recipes, key=lambda recipe: score(recipe, start)) if len(recipes) > 1 else recipes[0]
     cost = max(costs, key=lambda value: score(chosen, value)) if costs else start
     predict = fit(
@@ -131,7 +134,7 @@ def peer(name: str, data: TrainingData, test: Sequence[LabelledRow], config: Tra
 
 def ours(data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig) -> tuple[list[str], str]:
     """`linear` as the artifact serves it, and what it chose."""
-    options, _ = selection.select(data, config, progress=lambda line: None)
+    options, _ = selection.select(data, config, progress=lambda _: None)
     fitted = linear.fit(
         linear.tokenise([product_text(row.fields(), options.segments) for row in data.rows]),
         np.asarray(data.labels),
@@ -140,7 +143,9 @@ def ours(data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig
         classes=len(data.classes),
         seed=config.seed,
     )
-    scores, _ = LinearModel(fitted.export()).scores([product_text(row.fields(), options.segments) for row in test])
+    scores, _ = LinearModel(fitted.export()).scores(
+        [product_text(row.fields(), options.segments) for row in test]
+    )
     paths = {row.category_code: row.category_path for row in data.rows}
     found = [paths[data.classes[place]] for place in scores.argmax(axis=1)]
     recipe = " | ".join("+".join(fields) for fields in options.segments)
@@ -150,9 +155,7 @@ def ours(data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig
 def _recipes(rows: Sequence[LabelledRow]) -> list[tuple[str, ...]]:
     """The title alone and with each filled field, and with all of them."""
     enough = selection.LEAST_FILLED * len(rows)
-    filled = [
-        name for name in TEXT_FIELDS[1:] if sum(bool(getattr(row, name)) for row in rows) > enough
-    ]
+    filled = [name for name in TEXT_FIELDS[1:] if sum(bool(getattr(row, name)) for row in rows) > enough]
     recipes = [("title",), *(("title", name) for name in filled)]
     if len(filled) > 1:
         recipes.append(("title", *filled))
@@ -186,7 +189,7 @@ def run(name: str, splits: int, contenders: Sequence[str]) -> None:
             contend = ours if contender == "linear" else partial(peer, contender)
             found, chosen = contend(data, split.test, config)
             seconds = round(time.monotonic() - started, 1)
-            outcome = {
+            outcome: Outcome = {
                 "truth": truth,
                 "groups": [group_key(row.title) for row in split.test],
                 "found": found,
@@ -221,7 +224,11 @@ def _outcomes(name: str) -> list[dict[str, Outcome]]:
 
 def report() -> None:
     """Print the tables of everything that is kept."""
-    print("| catalogue | splits | scored rows | " + " | ".join(CONTENDERS) + " | deficit to the best, 95% upper bound |")
+    print(
+        "| catalogue | splits | scored rows | "
+        + " | ".join(CONTENDERS)
+        + " | deficit to the best, 95% upper bound |"
+    )
     print("|---|---|---|" + "---|" * len(CONTENDERS) + "---|")
     means: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for name in catalogues.NAMES:
@@ -234,7 +241,10 @@ def report() -> None:
                 (_top1(split[contender]), _macro(split[contender]["truth"], split[contender]["found"]))
                 for split in kept
             ]
-            figures[contender] = (float(np.mean([a for a, _ in pairs])), float(np.mean([b for _, b in pairs])))
+            figures[contender] = (
+                float(np.mean([a for a, _ in pairs])),
+                float(np.mean([b for _, b in pairs])),
+            )
             means[contender].append(figures[contender])
             cells.append(f"{figures[contender][0]:.4f} / {figures[contender][1]:.4f}")
         best = max(CONTENDERS[1:], key=lambda contender: figures[contender][0])
@@ -256,7 +266,7 @@ def report() -> None:
 
 
 def _deficit(kept: Sequence[dict[str, Outcome]], best: str) -> tuple[float, float]:
-    """Mean top-1 deficit of `linear` to a peer and its one-sided 95% bound by paired bootstrap over groups."""
+    """Mean top-1 deficit of `linear` to a peer and its one-sided 95% bound: paired bootstrap over groups."""
     by_group: dict[str, list[float]] = {}
     for split in kept:
         mine, theirs = split["linear"], split[best]

@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.categories.inference.files import read_rows
 from apps.categories.inference.text import group_key, title_key
 from training.data import LabelledRow
 from training.labels import label_rows
@@ -74,7 +73,8 @@ def split(rows: list[LabelledRow], number: int) -> Split:
         key = title_key(row.title)
         labels[key].add(row.category_path)
         titles[row.category_path].add(key)
-    train, test = [], []
+    train: list[LabelledRow] = []
+    test: list[LabelledRow] = []
     for row in rows:
         held = position(group_key(row.title), salt=f"benchmark {number}") < TEST_SHARE
         clear = len(labels[title_key(row.title)]) == 1 and len(titles[row.category_path]) >= LEAST_TITLES
@@ -86,5 +86,7 @@ def split(rows: list[LabelledRow], number: int) -> Split:
 def arguments(description: str) -> argparse.ArgumentParser:
     """A parser with the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("names", nargs="*", default=[], metavar="CATALOGUE", help=f"out of {', '.join(NAMES)}")
+    parser.add_argument(
+        "names", nargs="*", default=[], metavar="CATALOGUE", help=f"out of {', '.join(NAMES)}"
+    )
     return parser

@@ -28,8 +28,8 @@ KINDS = {
     "Hogar > Iluminación": "lámpara de mesa|bombilla led|foco empotrable",
     "Hogar > Baño": "cortina de ducha|toallero|dispensador de jabón",
 }
-ADJECTIVES = "compact|classic|heavy duty|small|large|blue|red|black|eco|premium|set of 2|pro|light|new".split("|")
-BRANDS = "Norrland|Aguila|Tessera|Halden|Oakmill|Brisa|Kestrel|Dunmore".split("|")
+ADJECTIVES = tuple(["compact", "classic", "heavy-duty", "small", "large", "blue", "red", "black", "eco", "premium", "pro", "light", "new"])
+BRANDS = ["Norrland", "Aguila", "Tessera", "Halden", "Oakmill", "Brisa", "Kestrel", "Dunmore"]
 
 
 @cache

@@ -24,7 +24,9 @@ def fit_scale(
         total = np.exp(held * scale).sum(axis=1, dtype=np.float64)
         return float(np.average(np.log(total) - float(scale) * own, weights=share))
 
-    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(50)), method="bounded", options={"xatol": 1e-3})
+    found = minimize_scalar(
+        loss, bounds=(np.log(0.05), np.log(50)), method="bounded", options={"xatol": 1e-3}
+    )
     return float(np.exp(found.x))
 
 

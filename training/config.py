@@ -35,7 +35,10 @@ class TrainingConfig:
         unknown = [name for name in self.fields if name not in TEXT_FIELDS]
         problems = (
             (self.backend not in BACKENDS, f"backend {self.backend!r}: one of {', '.join(BACKENDS)}"),
-            (not 0 < self.target_precision < 1, f"target-precision {self.target_precision}: above 0, below 1"),
+            (
+                not 0 < self.target_precision < 1,
+                f"target-precision {self.target_precision}: above 0, below 1",
+            ),
             (not 0 <= self.test_fraction <= 0.5, f"test-fraction {self.test_fraction}: 0 to 0.5"),
             (not 2 <= self.folds <= 10, f"folds {self.folds}: 2 to 10"),
             (bool(unknown), f"fields {', '.join(unknown)}: out of {', '.join(TEXT_FIELDS)}"),

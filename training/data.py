@@ -121,13 +121,15 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
     contradictory = [len(by_title[title_key(row.title)]) > 1 for row in usable]
     if any(contradictory):
         titles = [title for title, labels in by_title.items() if len(labels) > 1]
-        shown = "; ".join(f"{title!r} under {', '.join(sorted(by_title[title]))}" for title in sorted(titles)[:3])
+        shown = "; ".join(
+            f"{title!r} under {', '.join(sorted(by_title[title]))}" for title in sorted(titles)[:3]
+        )
         findings.append(
             Finding(
                 rule="contradictory labels",
                 rows=sum(contradictory),
-                text=f"{len(titles)} titles are filed under several categories ({shown}): each label is trained "
-                "with its share, and such products go to review; decide which category is right",
+                text=f"{len(titles)} titles are filed under several categories ({shown}): each label is "
+                "trained with its share, and such products go to review; decide which category is right",
             )
         )
     index = {code: place for place, code in enumerate(classes)}

@@ -37,7 +37,9 @@ def torch_archive(records: Mapping[str, bytes]) -> tuple[bytes, dict[str, str]]:
     import torch
 
     tensors = {
-        name: torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
+        name: torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        if data
+        else torch.empty(0, dtype=torch.uint8)
         for name, data in records.items()
     }
     buffer = io.BytesIO()
@@ -90,7 +92,9 @@ def check_parity(
     if agreement < LEAST_AGREEMENT:
         worst = sorted(differ, key=lambda i: -float(np.abs(exported[i] - scores[i]).max()))[:3]
         shown = "; ".join(
-            f"{texts[i]!r}: {classes[scores[i].argmax()]} became {classes[exported[i].argmax()]}" for i in worst
+            f"{texts[int(i)]!r}: {classes[int(scores[i].argmax())]} became "
+            + classes[int(exported[i].argmax())]
+            for i in worst
         )
         raise TrainingRefused(
             f"the exported model answers {len(differ)} of {len(texts)} texts otherwise than the trained one "

@@ -19,9 +19,7 @@ class Labels:
     """Rows without a label: nothing to learn from, and no fault of theirs."""
 
 
-def label_rows(
-    rows: Iterable[ProductRow | RejectedRow], *, known: Mapping[str, str] | None = None
-) -> Labels:
+def label_rows(rows: Iterable[ProductRow | RejectedRow], *, known: Mapping[str, str] | None = None) -> Labels:
     """Labelled rows of a file, in its order.
 
     A label is a path or a code; what it lacks is found in the file's other rows, in `known` (path to code:
@@ -57,7 +55,9 @@ def label_rows(
         if known is not None and paths.get(code) != path:
             reason = f"the shop has no category {path!r} ({code}): import it with import_taxonomy"
         elif known is not None and code not in known.values():
-            reason = f"the shop has no category {path!r}: import it with import_taxonomy, or correct the label"
+            reason = (
+                f"the shop has no category {path!r}: import it with import_taxonomy, or correct the label"
+            )
         elif paths.get(code, path) != path:
             reason = f"the code {code} stands for {paths[code]!r} in an earlier row and for {path!r} here"
         if reason:

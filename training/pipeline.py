@@ -1,4 +1,4 @@
-"""From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export, measure."""
+"""From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ def run(
     rows: Sequence[LabelledRow],
     config: TrainingConfig,
     *,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], None] = lambda _: None,
     now: datetime | None = None,
 ) -> TrainingResult:
     """Train on `rows`. Raises TrainingRefused when they cannot train a meaningful model.

@@ -66,12 +66,12 @@ def validation_split(data: TrainingData, config: TrainingConfig) -> tuple[list[i
     """
     side = np.array([fold(group, VALIDATION_FOLDS, seed=config.seed) == 0 for group in data.groups])
     # Rows in the order of their group's hash: a sample by groups that depends on no row order.
-    order = np.argsort([position(group, salt=f"selection {config.seed}") for group in data.groups], kind="stable")
+    order = np.argsort(
+        [position(group, salt=f"selection {config.seed}") for group in data.groups], kind="stable"
+    )
     train = [int(i) for i in order if not side[i]][: config.selection_rows]
     seen = {data.labels[i] for i in train}
-    validation = [
-        int(i) for i in order if side[i] and not data.contradictory[i] and data.labels[i] in seen
-    ]
+    validation = [int(i) for i in order if side[i] and not data.contradictory[i] and data.labels[i] in seen]
     return train, validation[:MOST_VALIDATION_ROWS]
 
 
@@ -172,8 +172,8 @@ class _Selection:
         )
         recipe = " | ".join("+".join(fields) for fields in options.segments)
         self._progress(
-            f"tried {recipe}, C {options.cost:g}, n-grams {options.gram_share:g}, weights {options.class_weight}: "
-            f"top-1 {trial.top1:.3f}, macro-F1 {trial.macro_f1:.3f}"
+            f"tried {recipe}, C {options.cost:g}, n-grams {options.gram_share:g}, "
+            f"weights {options.class_weight}: top-1 {trial.top1:.3f}, macro-F1 {trial.macro_f1:.3f}"
         )
         return trial
 
@@ -183,7 +183,8 @@ def jobs(config: TrainingConfig) -> int:
     return config.jobs or len(os.sched_getaffinity(0))
 
 
-def tokens(data: TrainingData, places: Sequence[int] | NDArray[np.int64], options: LinearOptions) -> list[linear.Tokens]:
+def tokens(
+    data: TrainingData, places: Sequence[int] | NDArray[np.int64], options: LinearOptions
+) -> list[linear.Tokens]:
     """The words of these rows under a recipe."""
     return linear.tokenise([product_text(data.rows[i].fields(), options.segments) for i in places])
-

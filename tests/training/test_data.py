@@ -31,7 +31,9 @@ def test_rows_without_a_word_are_left_out_and_named() -> None:
 
 
 def test_one_row_categories_are_kept_and_named() -> None:
-    lonely = replace(ROWS[0], title="sundial", category_code="CAT_SUNDIALS", category_path="Sundials", line=7002)
+    lonely = replace(
+        ROWS[0], title="sundial", category_code="CAT_SUNDIALS", category_path="Sundials", line=7002
+    )
 
     data = validate([*ROWS, lonely])
 

@@ -52,6 +52,9 @@ def test_with_the_shops_categories_an_unknown_label_is_rejected() -> None:
         known=known,
     )
 
-    assert [(found.line, found.category_code) for found in labels.rows] == [(2, "CAT_OLD_NAME"), (4, "CAT_TOOLS")]
+    assert [(found.line, found.category_code) for found in labels.rows] == [
+        (2, "CAT_OLD_NAME"),
+        (4, "CAT_TOOLS"),
+    ]
     assert [rejected.line for rejected in labels.rejected] == [3, 5, 6]
     assert all("import_taxonomy" in rejected.reason for rejected in labels.rejected)

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Vectoriser:
         for segments in texts:
             present = {word for segment in segments for word in segment}
             word_df.update(present)
-            pair_df.update({pair for segment in segments for pair in zip(segment, segment[1:], strict=False)})
+            pair_df.update({pair for segment in segments for pair in pairwise(segment)})
             found: set[str] = set()
             for word in present:
                 if word not in grams_of:
@@ -119,7 +120,7 @@ class Vectoriser:
                         rows.append(row)
                         columns.append(column)
                         amounts.append(amount)
-                for pair, count in Counter(zip(segment, segment[1:], strict=False)).items():
+                for pair, count in Counter(pairwise(segment)).items():
                     column = self.pairs.get(pair)
                     if column is not None:
                         rows.append(row)
@@ -132,7 +133,9 @@ class Vectoriser:
         squares = _row_sums(own.multiply(own)) + contained.multiply(contained) @ lengths
         # Each of the two halves has about length one, as two TF-IDF blocks side by side have.
         scale = np.asarray(weight_of) / np.sqrt(np.maximum(squares / 2, 1e-12))
-        merge = sparse.csr_matrix((scale, (text_of, np.arange(len(text_of)))), shape=(len(texts), len(text_of)))
+        merge = sparse.csr_matrix(
+            (scale, (text_of, np.arange(len(text_of)))), shape=(len(texts), len(text_of))
+        )
         return (merge @ (own + contained @ gram_rows)).astype(np.float32).tocsr()
 
     def _gram_rows(self, known: list[str], share: float) -> tuple[sparse.csr_matrix, NDArray[np.float64]]:

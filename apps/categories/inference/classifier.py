@@ -23,6 +23,7 @@ GOLDEN_TOLERANCE = 2e-3
 """Largest difference of a golden confidence between the machine that exported and this one."""
 
 _INTEGER, _FLOAT = "integer", "float"
+_AGAIN = "train and export it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +66,13 @@ class ProductionClassifier:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ArtifactInvalid(
                 f"{artifact.path} is intact, but its header is not one that this version reads "
-                f"({type(error).__name__}: {error}); train and export it again"
+                f"({type(error).__name__}: {error}); {_AGAIN}"
             ) from error
         unknown = {field for fields in self.segments for field in fields} - set(TEXT_FIELDS)
         if unknown or len(self.codes) != len(weights.intercept) or not len(self.segments):
             raise ArtifactInvalid(
-                f"{artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} classes "
-                "do not fit its model; train and export it again"
+                f"{artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} "
+                f"classes do not fit its model; {_AGAIN}"
             )
         self._model = LinearModel(weights)
         self._prove(golden)
@@ -131,7 +132,9 @@ class ProductionClassifier:
         if not parts:
             k = min(top_k, len(self.codes))
             return TopK(
-                classes=np.zeros((0, k), np.int64), confidences=np.zeros((0, k), np.float32), read=np.zeros(0, bool)
+                classes=np.zeros((0, k), np.int64),
+                confidences=np.zeros((0, k), np.float32),
+                read=np.zeros(0, bool),
             )
         return TopK(
             classes=np.concatenate([part.classes for part in parts]),
@@ -151,7 +154,7 @@ class ProductionClassifier:
             yield top_classes(scores, read, scale=float(self._scale), k=k)
 
     def _prove(self, golden: Mapping[str, Any]) -> None:
-        """Score the golden texts again; a model that answers otherwise here than where it was made is refused."""
+        """Score the golden texts again; refuse a model that answers otherwise than where it was made."""
         try:
             texts, expected = golden["texts"], golden["predictions"]
             answers = [(self.predict([text], top_k=3) or [[]])[0] for text in texts]
@@ -162,12 +165,12 @@ class ProductionClassifier:
             ]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise ArtifactInvalid(
-                f"{self.artifact.path}: its golden texts cannot be scored ({error}); train and export it again"
+                f"{self.artifact.path}: its golden texts cannot be scored ({error}); {_AGAIN}"
             ) from error
         if differing or not texts:
             raise ArtifactInvalid(
-                f"{self.artifact.path} answers {len(differing)} of its {len(texts)} golden texts otherwise here "
-                f"than where it was exported, {differing[:1]!r} for one; train and export it again"
+                f"{self.artifact.path} answers {len(differing)} of its {len(texts)} golden texts otherwise "
+                f"here than where it was exported, {differing[:1]!r} for one; {_AGAIN}"
             )
 
 

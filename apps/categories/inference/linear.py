@@ -8,7 +8,7 @@ it has.
 import math
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,11 +176,14 @@ class LinearModel:
         of_segment = np.repeat(np.arange(len(lengths)), lengths)
         text_of = np.repeat(np.arange(len(texts)), [len(segments) for segments in texts])
         weight_of = np.array(
-            [weight for segments in texts for weight, _ in zip(self._weights.segment_weights, segments)],
+            [weight for segments in texts for weight in self._weights.segment_weights[: len(segments)]],
             np.float32,
         )
 
-        cells, counts = np.unique(of_segment << 32 | slots, return_counts=True)
+        cells, first, counts = np.unique(of_segment << 32 | slots, return_index=True, return_counts=True)
+        # In the order of the text: the rows' places depend on what was asked before, and sums on the order.
+        order = np.argsort(first)
+        cells, counts = cells[order], counts[order]
         segment, slot = cells >> 32, cells & 0xFFFFFFFF
         amount = 1 + np.log(counts).astype(np.float32)
         squares = np.bincount(segment, amount**2 * self._squares[slot], minlength=len(lengths))
@@ -246,7 +249,7 @@ class LinearModel:
         return cells >> 32, cells & 0xFFFFFFFF, 1 + np.log(counts).astype(np.float32)
 
     def _sparse(self, features: Integers, amounts: Floats) -> tuple[Integers, Integers, Floats]:
-        """The weights of these features one after the other: (place in `features`, class, weight × amount)."""
+        """The weights of these features, one after the other: (place in `features`, class, its score)."""
         begin = self._weights.indptr[features].astype(np.int64)
         lengths = self._weights.indptr[features + 1].astype(np.int64) - begin
         owner = np.repeat(np.arange(len(features)), lengths)
