@@ -28,7 +28,10 @@ KINDS = {
     "Hogar > Iluminación": "lámpara de mesa|bombilla led|foco empotrable",
     "Hogar > Baño": "cortina de ducha|toallero|dispensador de jabón",
 }
-ADJECTIVES = tuple(["compact", "classic", "heavy-duty", "small", "large", "blue", "red", "black", "eco", "premium", "pro", "light", "new"])
+ADJECTIVES = (
+    *("compact", "classic", "heavy-duty", "small", "large", "blue", "red"),
+    *("black", "eco", "premium", "pro", "light", "new"),
+)
 BRANDS = ["Norrland", "Aguila", "Tessera", "Halden", "Oakmill", "Brisa", "Kestrel", "Dunmore"]
 
 
