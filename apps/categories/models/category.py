@@ -145,7 +145,7 @@ class Category(TreeNode):  # type: ignore[misc]  # the library ships no types
             names = split_path(self.path)
         except ValueError as error:
             raise ValidationError({"name": str(error)}) from error
-        if len(names) != self.depth + 1 or names[-1] != self.name:
+        if len(names) != self.depth + 1 or SEPARATOR.strip() in self.name.split():
             raise ValidationError(
                 {"name": f"“{self.name}” cannot stand in a path: “{SEPARATOR}” joins its levels."}
             )

@@ -1,0 +1,153 @@
+"""`kill -9` anywhere in `classify_products`, then finish: as if nothing had happened."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BATCH = 8
+
+# What the shop looks like before, and after: run in the shop's own process, on its own database.
+FILL = """
+from django.contrib.auth.models import User
+from apps.categories import services
+from apps.categories.inference.taxonomy_file import TaxonomyEntry
+from apps.categories.models import Category, Product
+from tests.tiny import KINDS, labelled_rows
+
+services.taxonomy_import(TaxonomyEntry(line=1, path=path) for path in KINDS)
+titles = [row.title for row in labelled_rows()[:36]] + ["drill shawl"] * 6 + ["—"] * 3
+Product.objects.bulk_create(Product(sku=f"P{n:03d}", title=title) for n, title in enumerate(titles))
+mugs = Category.objects.get(code="CAT_KITCHEN_MUGS")
+actor = User.objects.create(username="merchandiser")
+for product in Product.objects.filter(sku__in=["P000", "P020"]):
+    services.product_set_category(product, mugs, actor=actor)
+"""
+READ = """
+import json
+from apps.categories.models import Assignment, ClassificationRun, Product, Suggestion
+print(json.dumps({
+    "products": list(Product.objects.order_by("sku").values_list(
+        "sku", "category__code", "category_source", "category_confidence", "needs_review", "is_stale")),
+    "suggestions": list(Suggestion.objects.order_by("product__sku").values_list(
+        "product__sku", "status", "reason", "candidates", "text_digest")),
+    "history": list(Assignment.objects.order_by("product__sku", "pk").values_list(
+        "product__sku", "from_category__code", "to_category__code", "source")),
+    "seen": sum(run.counts.get("seen", 0) for run in ClassificationRun.objects.all()),
+}))
+"""
+
+
+class Shop:
+    """A site of its own, in processes of its own, on a database that can be put back as it was."""
+
+    def __init__(self, folder: Path, artifact: Path) -> None:
+        self.folder = folder
+        self.server = os.environ.get("DATABASE_URL", "")
+        self.name = f"test_kill_{os.getpid()}"
+        self.environment = {**os.environ, "BUNORAA_ARTIFACT": str(artifact), "OMP_NUM_THREADS": "1"}
+        if self.on_postgres:
+            self.environment["DATABASE_URL"] = urlsplit(self.server)._replace(path=f"/{self.name}").geturl()
+            self._sql(f"DROP DATABASE IF EXISTS {self.name}", f"CREATE DATABASE {self.name}")
+        else:
+            self.environment["DATABASE_URL"] = f"sqlite:///{folder / 'shop.sqlite3'}"
+        self.run("manage.py", "migrate", "-v0")
+        self.run("manage.py", "shell", "-v0", "-c", FILL)
+        self.keep()
+
+    @property
+    def on_postgres(self) -> bool:
+        return self.server.startswith("postgres")
+
+    def keep(self) -> None:
+        """Remember the shop as it is now."""
+        if self.on_postgres:
+            kept = f"{self.name}_kept"
+            self._sql(f"DROP DATABASE IF EXISTS {kept}", f"CREATE DATABASE {kept} TEMPLATE {self.name}")
+        else:
+            shutil.copy(self.folder / "shop.sqlite3", self.folder / "kept.sqlite3")
+
+    def put_back(self) -> None:
+        if self.on_postgres:
+            self._sql(f"DROP DATABASE {self.name}", f"CREATE DATABASE {self.name} TEMPLATE {self.name}_kept")
+        else:
+            for leftover in self.folder.glob("shop.sqlite3-*"):
+                leftover.unlink()
+            shutil.copy(self.folder / "kept.sqlite3", self.folder / "shop.sqlite3")
+
+    def drop(self) -> None:
+        if self.on_postgres:
+            self._sql(f"DROP DATABASE IF EXISTS {self.name}", f"DROP DATABASE IF EXISTS {self.name}_kept")
+
+    def run(self, *command: str, status: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == status, done.stderr
+        return done.stdout
+
+    def sweep(self, *options: str, kill_at: int = 0, side: str = "before") -> str:
+        """`classify_products`, killed at a statement or not."""
+        return self.run(
+            *("-m", "tests.categories.killed", str(kill_at), side, "classify_products"),
+            *("--batch-size", str(BATCH), *options),
+            status=-signal.SIGKILL if kill_at else 0,
+        )
+
+    def read(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("manage.py", "shell", "-v0", "-c", READ))
+        return found
+
+    def _sql(self, *statements: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory, tiny_artifact: Path) -> Iterator[Shop]:
+    shop = Shop(tmp_path_factory.mktemp("shop"), tiny_artifact)
+    yield shop
+    shop.drop()
+
+
+def check_kills(shop: Shop, points: int, *options: str) -> None:
+    shop.put_back()
+    statements = int(shop.sweep(*options).split()[-1])
+    expected = shop.read()
+    assert expected["seen"] == 43, "the two labels are no work"
+    assert len({entry[0] for entry in expected["history"]}) == len(expected["history"])
+    rng = random.Random(20_261_121)
+    for _ in range(points):
+        at, side = rng.randint(1, statements), rng.choice(["before", "after"])
+        shop.put_back()
+        shop.sweep(*options, kill_at=at, side=side)
+        half = shop.read()
+        assert half["seen"] % BATCH == 0 or half["seen"] == 43, "counted with the rows that it counts"
+        shop.sweep(*options)
+        # Equal `seen` too: what was stored before the kill was not scored again.
+        assert shop.read() == expected, f"killed {side} statement {at} of {statements}"
+
+
+def test_killed_and_finished(shop: Shop) -> None:
+    check_kills(shop, 4)
+
+
+def test_killed_and_finished_over_everything(shop: Shop) -> None:
+    check_kills(shop, 2, "--all")
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_points_and_finished(shop: Shop) -> None:
+    check_kills(shop, 20)
