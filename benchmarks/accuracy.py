@@ -108,17 +108,20 @@ def peer(
 ) -> tuple[list[str], str]:
     """A peer's predictions, and what it chose on the validation rows."""
     fit, costs = PEERS[name]
-    train, validation = selection.validation_split(data, config)
+    splits = selection.validation_splits(data, config)
 
     def score(recipe: tuple[str, ...], cost: float) -> float:
         rows = data.rows
-        predict = fit(
-            [product_text(rows[i].fields(), (recipe,)) for i in train],
-            [rows[i].category_path for i in train],
-            cost,
-        )
-        asked = [product_text(rows[i].fields(), (recipe,)) for i in validation]
-        return _score([rows[i].category_path for i in validation], predict(asked))
+        truth, found = [], []
+        for train, validation in splits:
+            predict = fit(
+                [product_text(rows[i].fields(), (recipe,)) for i in train],
+                [rows[i].category_path for i in train],
+                cost,
+            )
+            truth += [rows[i].category_path for i in validation]
+            found += predict([product_text(rows[i].fields(), (recipe,)) for i in validation])
+        return _score(truth, found)
 
     start = 1.5
     recipes = _recipes(data.rows)

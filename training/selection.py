@@ -22,6 +22,8 @@ LEAST_GAIN = 0.002
 """Of the mean of top-1 and macro-F1: a field must earn this, so that noise adds no field to every request."""
 VALIDATION_FOLDS = 4
 MOST_VALIDATION_ROWS = 4000
+LEAST_VALIDATION_ROWS = 10
+FEW_ROWS = 2500
 APART_WEIGHT = 0.8
 """Of a field in a segment of its own beside the title's."""
 
@@ -58,26 +60,32 @@ def select(
     return _Selection(data, config, progress).run()
 
 
-def validation_split(data: TrainingData, config: TrainingConfig) -> tuple[list[int], list[int]]:
+def validation_splits(data: TrainingData, config: TrainingConfig) -> list[tuple[list[int], list[int]]]:
     """The rows that candidates are fitted on and those they are compared on, as places in `data`.
 
-    Parted by group and at most `config.selection_rows` and `MOST_VALIDATION_ROWS`. Contradictory titles and
-    categories without a fitted row are not compared on: no candidate could be right about them.
+    Parted by group and at most `config.selection_rows` and `MOST_VALIDATION_ROWS`; up to `FEW_ROWS` rows
+    every fold takes its turn, since few rows would choose by chance. Contradictory titles and categories
+    without a fitted row are not compared on: no candidate could be right about them.
     """
-    side = np.array([fold(group, VALIDATION_FOLDS, seed=config.seed) == 0 for group in data.groups])
+    sides = np.array([fold(group, VALIDATION_FOLDS, seed=config.seed) for group in data.groups])
     # Rows in the order of their group's hash: a sample by groups that depends on no row order.
-    order = np.argsort(
-        [position(group, salt=f"selection {config.seed}") for group in data.groups], kind="stable"
-    )
-    train = [int(i) for i in order if not side[i]][: config.selection_rows]
-    seen = {data.labels[i] for i in train}
-    validation = [int(i) for i in order if side[i] and not data.contradictory[i] and data.labels[i] in seen]
-    return train, validation[:MOST_VALIDATION_ROWS]
+    ranks = [position(group, salt=f"selection {config.seed}") for group in data.groups]
+    order = np.argsort(ranks, kind="stable").tolist()
+    splits = []
+    for number in range(VALIDATION_FOLDS if len(data.rows) <= FEW_ROWS else 1):
+        train = [i for i in order if sides[i] != number][: config.selection_rows]
+        seen = {data.labels[i] for i in train}
+        validation = [
+            i for i in order if sides[i] == number and not data.contradictory[i] and data.labels[i] in seen
+        ][:MOST_VALIDATION_ROWS]
+        if len(seen) > 1 and len(validation) >= LEAST_VALIDATION_ROWS:
+            splits.append((train, validation))
+    return splits
 
 
 class _Selection:
     def __init__(self, data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> None:
-        self._train, self._validation = validation_split(data, config)
+        self._splits = validation_splits(data, config)
         self._data, self._config, self._progress = data, config, progress
         self._trials: list[Trial] = []
 
@@ -87,7 +95,7 @@ class _Selection:
             segments=(config.fields or ("title",),),
             class_weight="none" if config.class_weight == "auto" else config.class_weight,
         )
-        if len({self._data.labels[i] for i in self._train}) < 2 or len(self._validation) < 10:
+        if not self._splits:
             self._progress("too few validation rows to choose fields and costs: the defaults are used")
             return start, []
         best = self._try([start])
@@ -155,20 +163,22 @@ class _Selection:
 
     def _trial(self, options: LinearOptions) -> Trial:
         data = self._data
-        train, validation = self._train, self._validation
         labels = np.asarray(data.labels, np.int64)
-        fitted = linear.fit(
-            tokens(data, train, options),
-            labels[train],
-            np.asarray(data.weights)[train],
-            options,
-            classes=len(data.classes),
-            seed=self._config.seed,
-        )
-        predicted = fitted.scores(tokens(data, validation, options)).argmax(axis=1).astype(np.int64)
-        truth = labels[validation]
+        truth, predicted = [], []
+        for train, validation in self._splits:
+            fitted = linear.fit(
+                tokens(data, train, options),
+                labels[train],
+                np.asarray(data.weights)[train],
+                options,
+                classes=len(data.classes),
+                seed=self._config.seed,
+            )
+            predicted.append(fitted.scores(tokens(data, validation, options)).argmax(axis=1))
+            truth.append(labels[validation])
+        expected, found = np.concatenate(truth), np.concatenate(predicted).astype(np.int64)
         trial = Trial(
-            options=options, top1=float((predicted == truth).mean()), macro_f1=macro_f1(truth, predicted)
+            options=options, top1=float((found == expected).mean()), macro_f1=macro_f1(expected, found)
         )
         recipe = " | ".join("+".join(fields) for fields in options.segments)
         self._progress(

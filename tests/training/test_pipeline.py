@@ -20,7 +20,7 @@ from training.calibration import expected_calibration_error, fit_scale
 from training.config import TrainingConfig
 from training.data import LabelledRow, validate
 from training.pipeline import TrainingResult
-from training.selection import select, validation_split
+from training.selection import select, validation_splits
 from training.splits import in_test
 from training.thresholds import precision_bound
 
@@ -143,10 +143,13 @@ def test_selection_reads_a_field_that_helps_and_not_one_that_hurts() -> None:
 def test_selection_compares_on_groups_it_did_not_fit() -> None:
     data = validate(labelled_rows())
 
-    train, validation = validation_split(data, TrainingConfig(selection_rows=200))
+    splits = validation_splits(data, TrainingConfig(selection_rows=200))
 
-    assert len(train) == 200
-    assert not {data.groups[i] for i in train} & {data.groups[i] for i in validation}
+    assert len(splits) == 4
+    for train, validation in splits:
+        assert len(train) == 200
+        assert not {data.groups[i] for i in train} & {data.groups[i] for i in validation}
+    assert len({i for _, validation in splits for i in validation}) > 800
 
 
 def test_an_export_that_answers_otherwise_is_refused(tiny_rows: tuple[LabelledRow, ...]) -> None:
