@@ -1,6 +1,8 @@
 """The category tree, one level at a time."""
 
 from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
@@ -35,6 +37,10 @@ class TreeFilter(BranchFilter):
             return queryset
         return queryset.filter(path__startswith=self.branch.path + SEPARATOR)
 
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """None: the trail above the list is the way up, and the list itself the way down."""
+        return iter(())
+
 
 class TreeChangeList(ChangeList):
     """Adds what a page of categories shows about each: its children, and the products in it and below it."""
@@ -58,7 +64,7 @@ class TreeChangeList(ChangeList):
             row.found = bool(self.query)
         self.result_list = rows
 
-    @property
+    @cached_property
     def trail(self) -> list[Category]:
         """The chosen category and those above it, from the top down."""
         return [*ancestors(self.branch), self.branch] if self.branch else []

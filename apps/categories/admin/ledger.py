@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -94,6 +95,7 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
         "model_version",
         "totals",
         "chosen",
+        "what_it_did",
     )
 
     Media = CategoriesMedia
@@ -110,6 +112,11 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
     @admin.display(description="options")
     def chosen(self, run: ClassificationRun) -> SafeString:
         return counts_markup(run.options)
+
+    @admin.display(description="assignments")
+    def what_it_did(self, run: ClassificationRun) -> SafeString:
+        address = reverse("admin:categories_assignment_changelist", current_app=self.admin_site.name)
+        return format_html('<a href="{}?run__id__exact={}">What it filed</a>', address, run.pk)
 
 
 @admin.register(ModelVersion)

@@ -1,0 +1,111 @@
+"""The small pieces that pages are made of: each escapes what it is given."""
+
+from types import SimpleNamespace
+
+import pytest
+from pytest_django import Settings
+
+from apps.categories.admin.display import (
+    badge,
+    confidence_bar,
+    counts_markup,
+    image_url,
+    path_markup,
+    source_badge,
+)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("https://shop.example/a.jpg", "https://shop.example/a.jpg"),
+        ("http://shop.example/a b.jpg?x=1&y=2", "http://shop.example/a%20b.jpg?x=1&y=2"),
+        ("/media/a.jpg", "/media/a.jpg"),
+        ("  /media/a.jpg ", "/media/a.jpg"),
+        ("products/a.jpg", "/media/products/a.jpg"),
+        ("/media/caña.jpg", "/media/ca%C3%B1a.jpg"),
+        ("/media/a%20b.jpg", "/media/a%20b.jpg"),
+        ('/a.jpg"><script>alert(1)</script>', "/a.jpg%22%3E%3Cscript%3Ealert(1)%3C/script%3E"),
+        ("HTTPS://shop.example/a.jpg", "HTTPS://shop.example/a.jpg"),
+    ],
+)
+def test_an_address_that_may_be_shown(stored: str, shown: str, settings: Settings) -> None:
+    settings.MEDIA_URL = "/media/"
+
+    assert image_url(stored) == shown
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "",
+        None,
+        "   ",
+        "javascript:alert(1)",
+        " javascript:alert(1)",
+        "java\nscript:alert(1)",
+        "JAVASCRIPT:alert(1)",
+        "data:image/svg+xml,<svg onload=alert(1)>",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "ftp://shop.example/a.jpg",
+        "//evil.example/a.jpg",
+        "/\\evil.example/a.jpg",
+        "\\\\evil.example\\a.jpg",
+        "https:///a.jpg",
+        "https://[bad/a.jpg",
+        "http:a.jpg",
+    ],
+)
+def test_an_address_that_is_not_shown(stored: str | None) -> None:
+    assert image_url(stored) is None
+
+
+def test_a_file_field_gives_its_own_address() -> None:
+    assert image_url(SimpleNamespace(url="/media/x.png")) == "/media/x.png"
+
+
+def test_a_path_without_a_media_folder_is_below_the_site(settings: Settings) -> None:
+    settings.MEDIA_URL = ""
+
+    assert image_url("img/a.jpg") == "/img/a.jpg"
+
+
+def test_a_path_is_shown_level_by_level_with_its_last_level_set_off() -> None:
+    assert path_markup("A & B > C") == (
+        '<span class="cat-path"><span>A &amp; B</span> <span class="cat-sep" aria-hidden="true">›</span> '
+        "<strong>C</strong></span>"
+    )
+    assert "<script>" not in path_markup("<script>alert(1)</script> > <script>alert(2)</script>")
+
+
+@pytest.mark.parametrize(("confidence", "width"), [(-1.0, "0.0%"), (0.625, "62.5%"), (7.0, "100.0%")])
+def test_a_bar_stays_inside_its_track(confidence: float, width: str) -> None:
+    assert f'class="cat-bar-fill" width="{width}"' in confidence_bar(confidence)
+
+
+def test_a_bar_says_in_colour_whether_it_reaches_its_mark() -> None:
+    assert 'class="cat-bar cat-bar-sure"' in confidence_bar(0.9, bar=0.9)
+    assert 'class="cat-bar"' in confidence_bar(0.89, bar=0.9)
+    assert 'x1="90.0%"' in confidence_bar(0.1, bar=0.9)
+    assert "cat-bar-mark" not in confidence_bar(0.1)
+    assert 'class="cat-bar cat-bar-sure"' in confidence_bar(0.1, sure=True)
+
+
+def test_badges_escape() -> None:
+    assert badge("done", "<b>", hint='"', href='"') == (
+        '<a class="cat-badge cat-done" title="&quot;" href="&quot;">&lt;b&gt;</a>'
+    )
+    assert source_badge("model", model_version='v"1') == (
+        '<span class="cat-badge cat-by-model" title="v&quot;1">the model</span>'
+    )
+
+
+def test_counts_are_a_table() -> None:
+    shown = counts_markup({"rows_seen": 12345, "share": 0.98765, "<b>": "<i>", "certified": True})
+
+    assert '<th scope="row">rows seen</th><td>12,345</td>' in shown
+    assert "<td>0.9877</td>" in shown
+    assert "&lt;b&gt;</th><td>&lt;i&gt;</td>" in shown
+    assert "<td>True</td>" in shown
+    assert counts_markup({}) == "–"
