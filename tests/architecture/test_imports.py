@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"models", "conf"},
     "commands": {"services", "selectors", "inference", "runtime", "conf", "sample"},
     "bunoraa": {"runtime", "urls"},
+    "demo": {"services", "models", "inference", "conf"},
     "benchmarks": {"training", "inference", "services", "selectors", "models", "conf", "runtime", "sample"},
 }
 """Layer to the other layers that it may import."""
@@ -70,7 +71,7 @@ def layer_of(module: str) -> str | None:
         return {"management": "commands", "templatetags": "admin"}.get(
             name, "sample" if name.startswith("sample_") else name
         )
-    return module.split(".")[0]
+    return "demo" if module == "bunoraa.demo" else module.split(".")[0]
 
 
 def files() -> list[Path]:

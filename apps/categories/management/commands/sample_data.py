@@ -40,6 +40,8 @@ class Command(BaseCommand):
             sample_catalogue.write(output, rows, seed=options["seed"])
         except InputFileError as error:
             raise CommandError(str(error)) from error
+        if options["verbosity"] == 0:
+            return
         categories = len(sample_catalogue.leaves())
         self.stdout.write(f"{rows:,} products of a shop with {categories} categories: {output}")
         self.stdout.write(
