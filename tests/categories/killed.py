@@ -2,9 +2,11 @@
 
     python -m tests.categories.killed N {before,after} COMMAND [OPTION …]
 
-With N = 0 nothing is killed, and the number of statements is printed last.
+With N = 0 nothing is killed, and the number of statements and what the shop looks like are written to stdout,
+as JSON.
 """
 
+import json
 import os
 import signal
 import sys
@@ -32,8 +34,23 @@ def main(at: int, side: str, command: str, *options: str) -> None:
         return result
 
     with connection.execute_wrapper(deadly):
-        call_command(command, *options)
-    print(next(numbers) - 1)
+        call_command(command, *options, verbosity=0, stdout=sys.stderr)
+    json.dump({"statements": next(numbers) - 1, "shop": look()}, sys.stdout)
+
+
+def look() -> dict[str, Any]:
+    """Everything that an interruption must not change."""
+    from apps.categories.models import Assignment, ClassificationRun, Product, Suggestion
+
+    product = ("sku", "category__code", "category_source", "category_confidence", "needs_review", "is_stale")
+    suggestion = ("product__sku", "status", "reason", "candidates", "text_digest")
+    history = ("product__sku", "from_category__code", "to_category__code", "source")
+    return {
+        "products": list(Product.objects.order_by("sku").values_list(*product)),
+        "suggestions": list(Suggestion.objects.order_by("product__sku").values_list(*suggestion)),
+        "history": list(Assignment.objects.order_by("product__sku", "pk").values_list(*history)),
+        "seen": sum(run.counts.get("seen", 0) for run in ClassificationRun.objects.all()),
+    }
 
 
 if __name__ == "__main__":

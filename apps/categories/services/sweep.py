@@ -107,7 +107,8 @@ def products_watch(
             if str(error) != trouble:
                 trouble = str(error)
                 on_trouble(trouble)
-            close_old_connections()
+            if isinstance(error, DatabaseError):
+                close_old_connections()
         sleep(interval)
 
 
