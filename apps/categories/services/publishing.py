@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 
 from .. import runtime
 from ..conf import get_settings
 from ..inference import artifact
-from ..inference.classifier import ProductionClassifier
 from ..inference.errors import PublishRefused
 from ..models import Category, ModelVersion
 from .runs import model_version_record
+
+if TYPE_CHECKING:
+    from ..inference.classifier import ProductionClassifier
 
 _SHOWN = 10
 
@@ -24,7 +27,7 @@ class PublishedModel:
     published: artifact.Published
 
 
-def model_publish(classifier: ProductionClassifier, data: bytes) -> PublishedModel:
+def model_publish(classifier: "ProductionClassifier", data: bytes) -> PublishedModel:
     """Put `data`, from which `classifier` was loaded, in the place of the live model, and note it.
 
     Every process of the site takes it up by itself. Raises PublishRefused when a class of the model is no
