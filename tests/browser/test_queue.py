@@ -1,0 +1,285 @@
+"""The review queue as a person uses it, in a real browser."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from apps.categories import services
+from apps.categories.models import Assignment, Category, Product, Source, Suggestion
+from tests.categories.admin.conftest import MakeSuggestion
+
+from .conftest import OpenBrowser, roles
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+QUEUE = "/admin/categories/suggestion/"
+Take = Callable[[Page, str], None]
+
+
+@pytest.fixture
+def maria(transactional_db: None, member: Callable[..., User]) -> User:
+    return member("maria", roles.REVIEWERS)
+
+
+def decided(suggestion: Suggestion) -> tuple[str, str | None]:
+    """(status, path of the chosen category) as stored."""
+    suggestion.refresh_from_db()
+    place = suggestion.decided_category
+    return suggestion.status, place.path if place else None
+
+
+def test_from_the_first_page_to_a_decision_in_two_clicks(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    first = make_suggestion(
+        "Cordless drill 18V", description="With two batteries", brand="Makita", price="129.90"
+    )
+    make_suggestion("Hand saw", [("Saws", 0.55), ("Hammers", 0.3)])
+    page = open_browser(maria)
+
+    expect(page.get_by_role("heading", name="Review queue")).to_be_visible()
+    screenshot(page, "first-page")
+    page.get_by_role("link", name="Start reviewing").click()
+    screenshot(page, "queue")
+    page.get_by_role("button", name="Approve Tools > Saws for Cordless drill 18V, 20% sure").click()
+
+    expect(page.locator(f"#row-{first.pk}")).to_have_text("“Cordless drill 18V” is filed under Tools > Saws.")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == (
+        "Approve Tools > Saws for Hand saw, 55% sure"
+    )
+    assert decided(first) == ("approved", "Tools > Saws")
+    screenshot(page, "queue-decided")
+    page.reload()
+    expect(page.get_by_text("Cordless drill 18V")).to_have_count(0)
+
+
+def test_another_category_by_keyboard_only(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    waiting = make_suggestion("Oxford, blue")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    field = page.get_by_role("combobox", name="Another category for Oxford, blue")
+
+    found = page.get_by_role("listbox", name="Categories found")
+
+    field.focus()
+    page.keyboard.type("shir")
+    expect(page.get_by_role("option", name="Shirts Clothing")).to_be_visible()
+    expect(field).to_have_attribute("aria-expanded", "true")
+    screenshot(page, "queue-search")
+    page.keyboard.press("Escape")
+    expect(found).to_be_hidden()
+    field.fill("")
+    page.keyboard.type("tools")
+    expect(found.get_by_role("option")).to_have_count(4)
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(found.get_by_role("option", selected=True)).to_have_text("SawsTools")
+    field.fill("cloth shir")
+    expect(found.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    chosen = page.get_by_role("button", name="File under Clothing › Shirts")
+    expect(chosen).to_be_focused()
+    assert decided(waiting) == ("pending", None)
+    page.keyboard.press("Enter")
+
+    expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("is filed under Clothing > Shirts")
+    assert decided(waiting) == ("corrected", "Clothing > Shirts")
+
+
+def test_return_in_the_note_decides_nothing_and_a_rejection_keeps_it(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    waiting = make_suggestion("Toy drill")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    note = page.get_by_role("textbox", name="Note on Toy drill")
+
+    note.fill("a toy, not a tool")
+    note.press("Enter")
+    page.wait_for_timeout(300)
+    assert decided(waiting) == ("pending", None)
+    page.get_by_role("button", name="Reject: none of these for Toy drill").click()
+
+    expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("None of these for “Toy drill”")
+    assert decided(waiting) == ("rejected", None)
+    assert waiting.note == "a toy, not a tool"
+
+
+def test_two_people_at_one_product(
+    maria: User,
+    member: Callable[..., User],
+    make_suggestion: MakeSuggestion,
+    open_browser: OpenBrowser,
+    tree: dict[str, Category],
+    screenshot: Take,
+) -> None:
+    waiting = make_suggestion("Cordless drill")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    services.suggestion_approve(waiting, actor=member("pablo"), category_code=tree["Hammers"].code)
+
+    page.get_by_role("button", name="Approve Tools > Drills").click()
+
+    row = page.locator(f"#row-{waiting.pk}")
+    expect(row).to_contain_text("pablo has already approved this as “Tools > Hammers”")
+    screenshot(page, "queue-too-late")
+    assert decided(waiting) == ("approved", "Tools > Hammers")
+    assert Assignment.objects.count() == 1
+
+
+def test_what_cannot_be_decided_is_told_in_the_row(
+    maria: User,
+    make_suggestion: MakeSuggestion,
+    open_browser: OpenBrowser,
+    tree: dict[str, Category],
+) -> None:
+    waiting = make_suggestion("Cordless drill")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    Category.objects.filter(pk=tree["Drills"].pk).update(is_active=False)
+
+    page.get_by_role("button", name="Approve Tools > Drills").click()
+
+    expect(page.get_by_role("alert")).to_have_text("“Tools > Drills” is retired: pick another category.")
+    assert decided(waiting) == ("pending", None)
+    page.get_by_role("button", name="Approve Tools > Saws").click()
+    expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("is filed under Tools > Saws")
+
+
+def test_many_at_once_with_the_guard(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    make_suggestion("sure drill", [("Drills", 0.95), ("Saws", 0.6)])
+    make_suggestion("doubtful saw", [("Saws", 0.5), ("Drills", 0.3)])
+    page = open_browser(maria)
+    page.goto(QUEUE)
+
+    page.get_by_role("checkbox", name="Select all products on this page").check()
+    expect(page.get_by_text("2 of 2 selected")).to_be_visible()
+    page.get_by_label("Action:").select_option(label="Approve the top candidate")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_text("These are under the confidence they need")).to_be_visible()
+    screenshot(page, "approve-top")
+    page.get_by_role("button", name="Approve only the 1 that reaches it").click()
+
+    expect(page.get_by_text("1 product filed under the top candidate.")).to_be_visible()
+    assert [product.title for product in Product.objects.filter(category_source=Source.HUMAN)] == [
+        "sure drill"
+    ]
+    expect(page.get_by_role("link", name="doubtful saw")).to_be_visible()
+
+
+def test_everything_works_without_scripts(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    drill, shirt = make_suggestion("Drill"), make_suggestion("Oxford", [("Saws", 0.3)])
+    page = open_browser(maria, scripts=False)
+    page.goto(QUEUE)
+
+    page.get_by_role("button", name="Approve Tools > Hammers for Drill").click()
+    expect(page.get_by_text("“Drill” is filed under Tools > Hammers.")).to_be_visible()
+    field = page.get_by_label("Another category for Oxford")
+    field.fill("shirts")
+    page.get_by_role("button", name="Find", exact=True).click()
+    screenshot(page, "without-scripts")
+    page.get_by_role("button", name="File under Clothing > Shirts").click()
+    expect(page.get_by_text("“Oxford” is filed under Clothing > Shirts.")).to_be_visible()
+
+    assert decided(drill) == ("approved", "Tools > Hammers")
+    assert decided(shirt) == ("corrected", "Clothing > Shirts")
+
+
+def test_a_script_tag_is_only_text(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, tree: dict[str, Category]
+) -> None:
+    attack = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
+    nasty = Category.objects.create(name=attack[:190])
+    waiting = make_suggestion(
+        attack,
+        [(nasty.code, 0.6), ("Drills", 0.2)],
+        description=attack,
+        brand=attack,
+        image="javascript:document.title='owned'",
+    )
+    Suggestion.objects.update(reason=attack)
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    page.get_by_placeholder("Another category").fill("onerror")
+    expect(page.locator(".cat-options [role=option]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="File under")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(page.locator(f"#row-{waiting.pk} .cat-settled-good")).to_contain_text("<script>")
+    assert page.title() != "owned"
+    assert page.locator("img[src=x]").count() == 0
+    page.goto(f"{QUEUE}?status=all")
+    assert page.title() != "owned"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_is_readable_in_light_and_dark(
+    dark: bool, maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    """The contrast of every word of a row against what is behind it, as WCAG computes it, is at least 4.5."""
+    make_suggestion("Cordless drill", brand="Makita", description="With two batteries")
+    page = open_browser(maria, dark=dark, width=1024)
+    page.goto(QUEUE)
+    screenshot(page, f"queue-{'dark' if dark else 'light'}-tablet")
+
+    worst = page.evaluate(CONTRAST)
+
+    assert worst["ratio"] >= 4.5, worst
+
+
+def test_nothing_is_cut_off_on_a_tablet_or_a_phone(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    make_suggestion("Cordless drill " * 10, description="word " * 80)
+    for width in (1024, 768, 390):
+        page = open_browser(maria, width=width)
+        page.goto(QUEUE)
+        screenshot(page, f"queue-{width}")
+        assert page.evaluate("document.querySelector('.cat-queue').scrollWidth <= innerWidth")
+        box = page.get_by_role("button", name="Reject").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+
+
+CONTRAST = """() => {
+    const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+    const light = ([r, g, b]) => {
+        const [x, y, z] = [r, g, b].map((v) => {
+            const c = v / 255;
+            return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+    };
+    const behind = (node) => {
+        for (let at = node; at; at = at.parentElement) {
+            const [r, g, b, a = 1] = parse(getComputedStyle(at).backgroundColor);
+            if (a > 0.99 && r !== undefined) {
+                return [r, g, b];
+            }
+        }
+        return [255, 255, 255];
+    };
+    let worst = {ratio: 99};
+    document.querySelectorAll('.cat-row *, #changelist-filter a').forEach((node) => {
+        const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
+        if (!own || node.closest('.cat-sep')) {
+            return;
+        }
+        const [a, b] = [light(parse(getComputedStyle(node).color)), light(behind(node))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < worst.ratio) {
+            worst = {ratio, text: node.textContent.trim().slice(0, 40), node: node.className || node.tagName};
+        }
+    });
+    return worst;
+}"""
