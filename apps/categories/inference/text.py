@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 TEXT_FIELDS = ("title", "brand", "description", "seller")
-"""What a recipe may read, in this order. The price is not among them: it changes daily and its bins gained
-nothing on the catalogues tried, while each change would have made the row stale."""
+"""What a recipe may read, in this order. The price is not among them: it changes often, says
+little of the category, and each change would make the row stale."""
 
 SEGMENT_SEPARATOR = "\n"
 """Between the segments of a product text; `clean` never leaves one inside a field."""
@@ -59,9 +59,12 @@ def product_text(product: Mapping[str, object], segments: Segments) -> str:
 
 
 def text_digest(product: Mapping[str, object]) -> str:
-    """32 hex digits of everything a recipe may read (`TEXT_FIELDS`); None and the empty text are the same."""
-    joined = SEGMENT_SEPARATOR.join(clean(product.get(field)) for field in TEXT_FIELDS)
-    return hashlib.blake2b(joined.encode(), digest_size=16).hexdigest()
+    """32 hex digits of everything a recipe may read (`TEXT_FIELDS`), as stored; None is the empty text.
+
+    Not cleaned first: a sweep computes it for every product of the shop.
+    """
+    joined = "\x1f".join([str(product.get(field) or "") for field in TEXT_FIELDS])
+    return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def title_key(title: str) -> str:

@@ -35,7 +35,10 @@ class Command(BaseCommand):
         )
         parser.add_argument("--backend", default="linear", choices=["linear"], help="model family (linear)")
         parser.add_argument(
-            "--output", type=Path, metavar="PATH", help="write the artifact here as well (with --no-promote: only here)"
+            "--output",
+            type=Path,
+            metavar="PATH",
+            help="write the artifact here as well (with --no-promote: only here)",
         )
         parser.add_argument(
             "--no-promote",
@@ -67,9 +70,7 @@ class Command(BaseCommand):
             help="let rows of rare categories count more (auto: if it validates better)",
         )
         parser.add_argument("--seed", type=int, default=0, help="same seed and rows give the same model (0)")
-        parser.add_argument(
-            "--jobs", type=int, default=0, help="fits at a time; 0 is one a processor (0)"
-        )
+        parser.add_argument("--jobs", type=int, default=0, help="fits at a time; 0 is one a processor (0)")
         parser.add_argument(
             "--rejected", type=Path, metavar="PATH", help="where unusable rows go (outputs/NAME.rejected.csv)"
         )
