@@ -1,0 +1,164 @@
+"""Settings are closed: a typo is an error with a cure, in the dict and in the environment."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
+
+from apps.categories import conf
+from apps.categories.checks import check_product_model, check_settings
+from apps.categories.models import Product
+from bunoraa import env
+
+
+def test_the_defaults_are_usable(settings: Settings) -> None:
+    settings.CATEGORY_CLASSIFIER = {}
+    assert conf.get_settings() == conf.ClassifierSettings()
+    assert conf.get_settings().artifact == Path(conf.__file__).parent / "models" / "classifier.pt"
+    assert check_settings() == []
+
+
+def test_every_key_is_read(settings: Settings) -> None:
+    given = {
+        "ARTIFACT": "somewhere.pt",
+        "ENABLED": False,
+        "TASKS": "sweep",
+        "BATCH_SIZE": 7,
+        "TOP_K": 5,
+        "THRESHOLD": 1,
+        "TARGET_PRECISION": 0.99,
+        "RELOAD_SECONDS": 0,
+    }
+    settings.CATEGORY_CLASSIFIER = given
+    assert conf.get_settings() == conf.ClassifierSettings(
+        artifact=Path("somewhere.pt"),
+        enabled=False,
+        tasks="sweep",
+        batch_size=7,
+        top_k=5,
+        threshold=1.0,
+        target_precision=0.99,
+        reload_seconds=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "id", "hint"),
+    [
+        ([], "categories.E001", "leave it out"),
+        ({"ARTEFACT": "x"}, "categories.E001", 'Did you mean "ARTIFACT"?'),
+        ({"artifact": "x"}, "categories.E001", 'Did you mean "ARTIFACT"?'),
+        ({"COLOUR": "x"}, "categories.E001", "Known keys: ARTIFACT"),
+        ({"ARTIFACT": None}, "categories.E002", "Expected a path."),
+        ({"ENABLED": "yes"}, "categories.E002", "True or False"),
+        ({"TASKS": "celery"}, "categories.E002", '"inline" or "sweep"'),
+        ({"BATCH_SIZE": 0}, "categories.E002", "1 to 10,000"),
+        ({"BATCH_SIZE": True}, "categories.E002", "1 to 10,000"),
+        ({"TOP_K": 11}, "categories.E002", "1 to 10"),
+        ({"THRESHOLD": 95}, "categories.E002", "0 to 1"),
+        ({"TARGET_PRECISION": 1}, "categories.E002", "0.95"),
+        ({"TARGET_PRECISION": float("nan")}, "categories.E002", "0.95"),
+        ({"RELOAD_SECONDS": -1}, "categories.E002", "0 to 3,600"),
+    ],
+)
+def test_a_wrong_setting_is_an_error_with_a_hint(settings: Settings, given: Any, id: str, hint: str) -> None:
+    settings.CATEGORY_CLASSIFIER = given
+    found = check_settings()
+    assert [message.id for message in found] == [id]
+    assert hint in str(found[0].hint)
+    with pytest.raises(ImproperlyConfigured):
+        conf.get_settings()
+
+
+def test_every_wrong_entry_is_named_at_once(settings: Settings) -> None:
+    settings.CATEGORY_CLASSIFIER = {"TOPK": 3, "TOP_K": "3", "ENABLED": 1}
+    assert len(check_settings()) == 3
+
+
+@pytest.mark.parametrize(
+    ("label", "id"),
+    [
+        ("categories.Produkt", "categories.E003"),
+        ("Product", "categories.E003"),
+        ("auth.User", "categories.E004"),
+        ("categories.Product", None),
+    ],
+)
+def test_the_product_model_is_checked(settings: Settings, label: str, id: str | None) -> None:
+    settings.CATEGORIES_PRODUCT_MODEL = label
+    assert [message.id for message in check_product_model()] == ([id] if id else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"sku": "sku"}, "names no title"),
+        ({"title": "titel"}, "has no field 'titel'"),
+        ({"title": "title", "colour": "title"}, "unknown name 'colour'"),
+        ({"title": "title", "brand": "category__nom"}, "Category has no field 'nom'"),
+        ({"title": "title", "brand": "title__name"}, "nothing can follow"),
+        ({"title": "title", "brand": "assignments__note"}, "leads to many rows"),
+        ({"title": "title", "brand": "category__name"}, None),
+    ],
+)
+def test_where_the_texts_are_is_checked(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, str], problem: str | None
+) -> None:
+    monkeypatch.setattr(Product, "classifier_fields", fields)
+    found = check_product_model()
+    assert [message.id for message in found] == (["categories.E005"] if problem else [])
+    assert all(str(problem) in message.msg for message in found)
+
+
+def test_the_checks_are_registered() -> None:
+    assert {check_settings, check_product_model} <= set(checks.registry.registry.get_checks())
+
+
+def test_a_misspelt_variable_is_refused() -> None:
+    env.refuse_unknown(["BUNORAA_DEBUG"], {"BUNORAA_DEBUG": "1", "HOME": "x"})
+    with pytest.raises(ImproperlyConfigured, match=r"BUNORAA_DEBGU .* did you mean BUNORAA_DEBUG\?"):
+        env.refuse_unknown(["BUNORAA_DEBUG"], {"BUNORAA_DEBGU": "1"})
+
+
+def test_readers() -> None:
+    set_ = {"YES": "On", "NO": "0", "BLANK": " ", "LIST": "a, b,,", "MODE": "sweep", "ODD": "maybe"}
+    assert env.boolean("YES", False, set_) is True
+    assert env.boolean("NO", True, set_) is False
+    assert env.boolean("BLANK", True, set_) is True
+    assert env.boolean("UNSET", True, set_) is True
+    assert env.words("LIST", environ=set_) == ["a", "b"]
+    assert env.words("UNSET", ["x"], set_) == ["x"]
+    assert env.choice("MODE", ["inline", "sweep"], "inline", set_) == "sweep"
+    assert env.choice("UNSET", ["inline", "sweep"], "inline", set_) == "inline"
+    with pytest.raises(ImproperlyConfigured, match="ODD='maybe'"):
+        env.boolean("ODD", True, set_)
+    with pytest.raises(ImproperlyConfigured, match="one of inline, sweep"):
+        env.choice("ODD", ["inline", "sweep"], "inline", set_)
+
+
+def test_database_addresses() -> None:
+    sqlite = env.database("sqlite:////data/shop%20one.sqlite3")
+    assert sqlite["NAME"] == "/data/shop one.sqlite3"
+    assert sqlite["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in sqlite["OPTIONS"]["init_command"]
+    assert env.database("sqlite:///:memory:")["NAME"] == ":memory:"
+    postgres = env.database("postgres://anna:p%40ss@db.example:5433/shop?sslmode=require")
+    assert {name: postgres[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT", "OPTIONS")} == {
+        "NAME": "shop",
+        "USER": "anna",
+        "PASSWORD": "p@ss",
+        "HOST": "db.example",
+        "PORT": "5433",
+        "OPTIONS": {"sslmode": "require"},
+    }
+
+
+@pytest.mark.parametrize(
+    "url", ["", "shop.sqlite3", "mysql://x/y", "sqlite://", "sqlite://host/x", "postgres://x"]
+)
+def test_a_wrong_database_address_is_refused(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        env.database(url)
