@@ -7,10 +7,14 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
+from django.db.migrations.loader import MigrationLoader
 from django.db.models.constants import LOOKUP_SEP
 
 from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, problems, product_model_label
 from .models import ClassifiableProduct
+
+OWN_LABEL = "categories"
+FIRST_MIGRATION = "0001_initial"
 
 
 @checks.register(checks.Tags.compatibility)
@@ -41,7 +45,28 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
                 id="categories.E004",
             )
         ]
-    return _wrong_fields(model)
+    return [*_wrong_fields(model), *_circular_migration(model)]
+
+
+def _circular_migration(model: type[ClassifiableProduct]) -> list[checks.CheckMessage]:
+    """E006: a new product model's migration depends on our last one, which depends on the model."""
+    label = model._meta.app_label
+    if label == OWN_LABEL:
+        return []
+    loader = MigrationLoader(None, load=False)
+    loader.load_disk()
+    return [
+        checks.Error(
+            f"The migration {label}.{name} depends on {OWN_LABEL}.{wanted}, which itself waits for {label}.",
+            hint=f'Change this line of its dependencies to ("{OWN_LABEL}", "{FIRST_MIGRATION}").',
+            obj=model,
+            id="categories.E006",
+        )
+        for (app, name), migration in loader.disk_migrations.items()
+        if app == label and not any(above == label for above, _ in migration.dependencies)
+        for above, wanted in migration.dependencies
+        if above == OWN_LABEL and wanted not in (FIRST_MIGRATION, "__first__")
+    ]
 
 
 def _wrong_fields(model: type[ClassifiableProduct]) -> list[checks.CheckMessage]:

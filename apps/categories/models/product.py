@@ -38,6 +38,9 @@ FILING_COLUMNS = (
 class ClassifiableProduct(models.Model):
     """Abstract base of the shop's product: inherit it, and name the model in CATEGORIES_PRODUCT_MODEL.
 
+    Where the first migration of the model's app creates it, let that one depend on ("categories",
+    "0001_initial"): makemigrations writes the latest, which in turn waits for the product model.
+
     A save stores the text and the stale mark in one statement, and never writes back a filing that this
     instance loaded and did not change: a reviewer or a sweep may have filed the row since. Setting `category`
     in code is a label of source "import", and is recorded in the history like any other.
