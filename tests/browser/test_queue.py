@@ -1,5 +1,6 @@
 """The review queue as a person uses it, in a real browser."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -75,7 +76,7 @@ def test_another_category_by_keyboard_only(
     field.fill("")
     page.keyboard.type("tools")
     expect(found.get_by_role("option")).to_have_count(4)
-    page.keyboard.press("ArrowDown")
+    expect(found.get_by_role("option", selected=True)).to_have_text("Tools")
     page.keyboard.press("ArrowDown")
     expect(found.get_by_role("option", selected=True)).to_have_text("SawsTools")
     field.fill("cloth shir")
@@ -88,6 +89,28 @@ def test_another_category_by_keyboard_only(
 
     expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("is filed under Clothing > Shirts")
     assert decided(waiting) == ("corrected", "Clothing > Shirts")
+
+
+def test_the_search_says_when_it_finds_nothing_and_when_it_does_not_answer(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    waiting = make_suggestion()
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    field, found = page.get_by_placeholder("Another category"), page.locator(".cat-options")
+
+    field.fill("zzz")
+    field.press("Enter")
+    expect(found).to_have_text("No category for “zzz”")
+    field.press("Enter")
+    expect(page).to_have_url(re.compile(f"{QUEUE}$"))
+    maria.groups.clear()
+    field.fill("saw")
+    expect(found).to_have_text("The search does not answer. Load the page again.")
+    field.press("Escape")
+    page.get_by_role("button", name="Approve Tools > Drills").click()
+    expect(page.get_by_role("alert")).to_contain_text("may not decide this")
+    assert decided(waiting) == ("pending", None)
 
 
 def test_return_in_the_note_decides_nothing_and_a_rejection_keeps_it(

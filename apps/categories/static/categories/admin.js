@@ -105,6 +105,7 @@
         let timer = null;
         let asked = null;
         let current = -1;
+        let fresh = false; // Whether the list belongs to what the field says now.
 
         const options = () => [...list.querySelectorAll('[role="option"]')];
 
@@ -145,7 +146,19 @@
             button.focus();
         }
 
+        function say(sentence) {
+            list.replaceChildren(element('li', 'cat-nothing', sentence));
+            list.hidden = false;
+            announce(sentence);
+        }
+
         function show(results, words) {
+            fresh = true;
+            input.setAttribute('aria-expanded', 'true');
+            if (!results.length) {
+                say(`No category for “${words}”`);
+                return;
+            }
             list.replaceChildren();
             results.forEach((found, at) => {
                 const option = element('li', '', found.name);
@@ -162,12 +175,8 @@
                 });
                 list.append(option);
             });
-            if (!results.length) {
-                list.append(element('li', 'cat-nothing', `No category for “${words}”`));
-            }
             list.hidden = false;
-            current = -1;
-            input.setAttribute('aria-expanded', 'true');
+            mark(0);
             announce(`${results.length} categories found`);
         }
 
@@ -186,18 +195,20 @@
                     signal: asked.signal, credentials: 'same-origin', headers: {Accept: 'application/json'},
                 });
                 const kind = answer.headers.get('Content-Type') || '';
-                if (answer.ok && kind.startsWith('application/json')) {
-                    show((await answer.json()).results, words);
+                if (!answer.ok || !kind.startsWith('application/json')) {
+                    throw new Error('refused');
                 }
+                show((await answer.json()).results, words);
             } catch (error) {
                 if (error.name !== 'AbortError') {
-                    close();
+                    say('The search does not answer. Load the page again.');
                 }
             }
         }
 
         input.addEventListener('input', () => {
             clearTimeout(timer);
+            fresh = false;
             timer = setTimeout(ask, WAIT);
         });
         input.addEventListener('keydown', (event) => {
@@ -208,9 +219,15 @@
                 } else {
                     mark(event.key === 'ArrowDown' ? current + 1 : Math.max(current, 0) - 1);
                 }
-            } else if (event.key === 'Enter' && !list.hidden && options().length) {
+            } else if (event.key === 'Enter') {
+                // Never what was found for fewer letters, and never away from the page.
                 event.preventDefault();
-                choose(options()[Math.max(current, 0)]);
+                if (!list.hidden && fresh && options().length) {
+                    choose(options()[current]);
+                } else {
+                    clearTimeout(timer);
+                    ask();
+                }
             } else if (event.key === 'Escape' && !list.hidden) {
                 event.preventDefault();
                 close();
