@@ -49,7 +49,7 @@ serve: $(VENV)/.ml
 	BUNORAA_DEBUG=1 $(BIN)/python manage.py runserver $(HOST):$(PORT)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest tests
+	DATABASE_URL= $(BIN)/python -m pytest tests
 	@if [ -n "$$TEST_POSTGRES_URL" ]; then \
 		echo 'The database part again, on PostgreSQL:'; \
 		DATABASE_URL="$$TEST_POSTGRES_URL" $(BIN)/python -m pytest tests/categories; \
