@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Length
 
 from .inference.text import TEXT_FIELDS
@@ -33,7 +33,7 @@ def review_queue() -> QuerySet[Suggestion]:
         Suggestion.objects.filter(status=Suggestion.Status.PENDING, product__needs_review=True)
         .exclude(product__category_source__in=LABELS)
         .select_related("product", "product__category")
-        .order_by("-candidates__0__confidence", "pk")
+        .order_by(F("candidates__0__confidence").desc(nulls_last=True), "pk")
     )
 
 

@@ -2,8 +2,8 @@
 
 from ..inference.errors import ClassifierUnavailable
 from .answers import ModelInfo, classify, model_info
+from .catalogue import ImportSummary, products_import
 from .filing import ClassifySummary, products_classify
-from .products_import import ImportSummary, products_import
 from .publishing import PublishedModel, model_publish
 from .review import (
     AlreadyDecided,
@@ -17,7 +17,7 @@ from .review import (
 )
 from .runs import model_version_record, run_beat, run_finish, run_start
 from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
-from .taxonomy_import import TaxonomySummary, taxonomy_import
+from .tree import TaxonomySummary, taxonomy_import
 
 __all__ = [
     "AlreadyDecided",

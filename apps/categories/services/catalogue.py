@@ -18,7 +18,7 @@ from ..models import Assignment, Category, ClassificationRun, Source, Suggestion
 from ..models.product import LABELS
 from .bulk import insert_rows, update_rows
 from .runs import run_beat, run_finish, run_start
-from .taxonomy_import import taxonomy_import
+from .tree import taxonomy_import
 
 Rows = Iterable[ProductRow | RejectedRow]
 
