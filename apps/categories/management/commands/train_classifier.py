@@ -120,7 +120,10 @@ class Command(BaseCommand):
         if options["data"] is None:
             rows = [
                 LabelledRow(
-                    **product.text,
+                    title=product.text["title"],
+                    brand=product.text["brand"],
+                    description=product.text["description"],
+                    seller=product.text["seller"],
                     sku=product.sku,
                     category_code=product.category_code,
                     category_path=product.category_path,
