@@ -114,6 +114,13 @@ def counts_markup(counts: Mapping[str, Any]) -> SafeString:
     )
 
 
+def counts_line(counts: Mapping[str, Any]) -> str:
+    """The same in one line; what is zero is left out."""
+    return " · ".join(
+        f"{_figure(value)} {str(name).replace('_', ' ')}" for name, value in counts.items() if value
+    )
+
+
 def _figure(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)

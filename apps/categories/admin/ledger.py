@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from ..inference.decision import percent
 from ..models import Assignment, ClassificationRun, ModelVersion
 from .base import CategoriesMedia, ReadOnlyAdmin, product_lookups, product_relations
-from .display import badge, counts_markup, path_markup, product_link, source_badge
+from .display import badge, counts_line, counts_markup, path_markup, product_link, source_badge
 
 NOTHING = SafeString('<span class="cat-maybe">–</span>')
 
@@ -82,7 +82,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
 class ClassificationRunAdmin(ReadOnlyAdmin):
     """Every bulk pass, with what it did."""
 
-    list_display = ("id", "kind", "state", "started_at", "finished_at", "actor", "model_version", "totals")
+    list_display = ("id", "kind", "state", "in_short", "started_at", "actor", "model_version")
     list_filter = ("kind", "status")
     list_select_related = ("actor",)
     fields = (
@@ -104,6 +104,10 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
     def state(self, run: ClassificationRun) -> SafeString:
         kind = {"running": "stale", "finished": "done"}.get(run.status, "review")
         return badge(kind, run.get_status_display())
+
+    @admin.display(description="what it did")
+    def in_short(self, run: ClassificationRun) -> str:
+        return counts_line(run.counts) or "–"
 
     @admin.display(description="counts")
     def totals(self, run: ClassificationRun) -> SafeString:

@@ -99,7 +99,7 @@ def _candidate(item: Candidate, category: Category | None, *, bar: float | None)
         code=item["category_code"],
         path=path,
         markup=path_markup(path),
-        percent=percent(item["confidence"]),
+        percent="<1%" if 0 < item["confidence"] < 0.01 else percent(item["confidence"]),
         bar=confidence_bar(item["confidence"], bar=bar),
         problem=problem,
     )

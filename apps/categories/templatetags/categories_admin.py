@@ -7,11 +7,18 @@ from django import template
 from .. import selectors, services
 from ..admin.base import may_review
 from ..admin.display import path_markup
+from ..inference.decision import percent
 from ..models import Suggestion
 
 register = template.Library()
 
 register.filter("category_path", path_markup)
+
+
+@register.filter
+def percent_needed(threshold: float) -> str:
+    """A bar in whole percent, rounded up: what is under it never reads as high as it."""
+    return percent(threshold, up=True)
 
 
 @register.inclusion_tag("categories/admin/summary.html", takes_context=True)

@@ -8,6 +8,7 @@ from pytest_django import Settings
 from apps.categories.admin.display import (
     badge,
     confidence_bar,
+    counts_line,
     counts_markup,
     image_url,
     path_markup,
@@ -109,3 +110,4 @@ def test_counts_are_a_table() -> None:
     assert "&lt;b&gt;</th><td>&lt;i&gt;</td>" in shown
     assert "<td>True</td>" in shown
     assert counts_markup({}) == "–"
+    assert counts_line({"filed": 8199, "to_review": 65, "rejected": 0}) == "8,199 filed · 65 to review"

@@ -98,6 +98,7 @@ def test_the_history_costs_the_same_queries_for_10_and_50_rows(
 def test_a_run_shows_its_counts_and_links_to_what_it_did(viewing: Client, history: dict[str, Any]) -> None:
     html = page(viewing.get(f"/admin/categories/classificationrun/{history['run'].pk}/change/"))
 
+    assert "12,345 filed" in page(viewing.get("/admin/categories/classificationrun/"))
     assert "12,345" in html
     assert "batch size" in html
     assert "interrupted" in html

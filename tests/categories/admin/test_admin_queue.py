@@ -154,6 +154,16 @@ def test_a_long_description_is_cut_in_the_list_and_whole_on_its_page(
     assert "x" * 5000 in page(reviewing.get(f"{QUEUE}{waiting.pk}/change/"))
 
 
+def test_a_candidate_that_is_hardly_likely_does_not_read_as_impossible(
+    reviewing: Client, make_suggestion: MakeSuggestion
+) -> None:
+    make_suggestion(candidates=[("Drills", 0.9949), ("Saws", 0.004), ("Hammers", 0.0)])
+
+    shown = re.findall(r'class="cat-percent">([^ ]+?)</span>', page(reviewing.get(QUEUE)))
+
+    assert shown == ["99%", "&lt;1%", "0%"]
+
+
 def test_a_suggestion_without_candidates_can_be_corrected_or_rejected(
     reviewing: Client, make_suggestion: MakeSuggestion
 ) -> None:

@@ -1,6 +1,7 @@
 """The three groups, and what their members find on the first page."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,8 +9,9 @@ from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
+from apps.categories import runtime
 from apps.categories.models import Category
 
 from .conftest import MakeSuggestion, roles
@@ -77,6 +79,22 @@ def test_the_first_page_says_that_no_model_answers(reviewing: Client) -> None:
 
     assert "No model answers on this site" in html
     assert "train_classifier" in html
+
+
+def test_the_first_page_names_the_model_and_its_bar(
+    reviewing: Client, settings: Settings, tiny_artifact: Path
+) -> None:
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": str(tiny_artifact), "ENABLED": False, "THRESHOLD": 0.905}
+    runtime.reset()
+
+    html = page(reviewing.get("/admin/"))
+
+    version = runtime.get_classifier().version
+    assert (
+        f"Model <strong>{version}</strong> answers, and files a product by itself from 91% confidence on."
+        in html
+    )
+    assert "cat-alarm" not in html
 
 
 def test_others_see_nothing_of_it(
