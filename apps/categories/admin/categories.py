@@ -18,7 +18,7 @@ from ..inference.taxonomy import SEPARATOR
 from ..models import Assignment, Category, Suggestion, get_product_model
 from .base import AnyAdmin, CategoriesMedia
 from .branch import BranchFilter, ancestors
-from .display import path_markup
+from .display import path_markup, product_list_link
 
 MAX_WORDS = 10
 
@@ -165,13 +165,9 @@ class CategoryAdmin(AnyAdmin):
     def products(self, category: Any) -> SafeString:
         if not category.product_count:
             return SafeString('<span class="cat-maybe">–</span>')
-        meta = get_product_model()._meta
-        address = reverse(
-            f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=self.admin_site.name
-        )
-        return format_html(
-            '<a href="{}?under={}">{}</a>', address, category.pk, f"{category.product_count:,}"
-        )
+        number = f"{category.product_count:,}"
+        address = product_list_link(category.pk, site=self.admin_site.name)
+        return format_html('<a href="{}">{}</a>', address, number) if address else SafeString(number)
 
     def _address(self, page: str, *args: Any) -> str:
         return reverse(f"admin:categories_category_{page}", args=args, current_app=self.admin_site.name)

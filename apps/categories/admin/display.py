@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from ..inference.taxonomy import SEPARATOR
-from ..models import ClassifiableProduct, Source
+from ..models import ClassifiableProduct, Source, get_product_model
 
 SOURCE_WORDS = {
     Source.NONE: "nobody yet",
@@ -89,6 +89,16 @@ def image_url(value: Any) -> str | None:
         if urlsplit(text).scheme not in ("", "http", "https"):
             return None
     return quote(text, safe=_URL_SAFE)
+
+
+def product_list_link(branch: int, *, site: str) -> str:
+    """The address of the product list of one branch in the admin site `site`; empty when it has none."""
+    meta = get_product_model()._meta
+    try:
+        address = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", current_app=site)
+    except NoReverseMatch:
+        return ""
+    return f"{address}?under={branch}"
 
 
 def product_link(product: ClassifiableProduct, *, site: str) -> str:

@@ -12,8 +12,11 @@ from apps.categories.admin.display import (
     counts_markup,
     image_url,
     path_markup,
+    product_link,
+    product_list_link,
     source_badge,
 )
+from apps.categories.models import Product
 
 
 @pytest.mark.parametrize(
@@ -111,3 +114,14 @@ def test_counts_are_a_table() -> None:
     assert "<td>True</td>" in shown
     assert counts_markup({}) == "–"
     assert counts_line({"filed": 8199, "to_review": 65, "rejected": 0}) == "8,199 filed · 65 to review"
+
+
+def test_a_product_without_pages_of_its_own_has_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    product = Product(pk=7)
+    assert product_link(product, site="admin") == "/admin/categories/product/7/change/"
+    assert product_list_link(3, site="admin") == "/admin/categories/product/?under=3"
+
+    monkeypatch.setattr(Product._meta, "model_name", "unregistered")
+
+    assert product_link(product, site="admin") == ""
+    assert product_list_link(3, site="admin") == ""

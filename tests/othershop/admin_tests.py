@@ -1,0 +1,113 @@
+"""The admin with CATEGORIES_PRODUCT_MODEL = "othershop.Article".
+
+Run by tests/categories/admin/test_admin_othershop.py in a process of its own, because a product model is
+chosen at start-up.
+"""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from apps.categories.admin import ClassifiableProductAdmin
+from apps.categories.models import Assignment, Category, Suggestion
+from tests.othershop.models import Article, Maker
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/othershop/article/"
+QUEUE = "/admin/categories/suggestion/"
+
+
+@pytest.fixture(autouse=True)
+def shop(settings: Settings) -> None:
+    settings.CATEGORY_CLASSIFIER = {**settings.CATEGORY_CLASSIFIER, "ENABLED": False}
+
+
+@pytest.fixture
+def drills() -> Category:
+    return Category.objects.create(name="Drills")
+
+
+@pytest.fixture
+def browser() -> Client:
+    """Of a person whom the migration's groups let manage this shop's articles."""
+    person = User.objects.create_user("ana", password="secret", is_staff=True)
+    person.groups.add(Group.objects.get(name="Catalogue managers"))
+    started = Client()
+    started.force_login(person)
+    return started
+
+
+def add(drills: Category, start: int, stop: int) -> list[Suggestion]:
+    now = timezone.now()
+    return [
+        Suggestion.objects.create(
+            product=Article.objects.create(
+                number=f"N{number}",
+                name=f"drill {number}",
+                maker=Maker.objects.create(name=f"Maker {number}"),
+                net_price="12.50",
+                needs_review=True,
+            ),
+            candidates=[{"category_code": drills.code, "category_path": drills.path, "confidence": 0.6}],
+            model_version="linear-1",
+            text_digest="0" * 32,
+            created_at=now,
+            updated_at=now,
+        )
+        for number in range(start, stop)
+    ]
+
+
+def test_the_shop_s_articles_have_our_admin() -> None:
+    assert isinstance(admin.site.get_model_admin(Article), ClassifiableProductAdmin)
+
+
+def test_the_list_and_the_queue_read_the_shop_s_own_columns_without_a_query_per_row(
+    browser: Client, drills: Category, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    add(drills, 0, 10)
+    html = browser.get(LIST).content.decode()
+    assert re.search(r'<a href="/admin/othershop/article/[-\w]+/change/">drill 3</a>', html)
+    assert "N3" in html
+    assert "Drills" in html
+    html = browser.get(QUEUE).content.decode()
+    assert "Maker 3" in html
+    assert "12.50" in html
+    assert "maker 3" in browser.get(LIST + "?q=maker+3").content.decode().lower()
+    assert 'aria-label="Select drill 4"' not in browser.get(QUEUE + "?q=maker+3").content.decode()
+
+    add(drills, 10, 60)
+    for address in (LIST + "?all=", QUEUE + "?all="):
+        with django_assert_num_queries(7):
+            assert browser.get(address).content.decode().count('class="action-select"') == 60
+
+
+def test_a_click_in_the_queue_and_a_choice_in_the_form(browser: Client, drills: Category) -> None:
+    one, two = add(drills, 0, 2)
+
+    browser.post(f"{QUEUE}{one.pk}/decide/", {"approve": drills.code})
+    form = {
+        "category": drills.pk,
+        "initial-category": "",
+        "number": "N1",
+        "name": "drill 1",
+        "warehouse": "south",
+    }
+    assert browser.post(f"{LIST}{two.product_id}/change/", form).status_code == 302
+
+    first, second = Article.objects.order_by("number")
+    assert [(row.category, row.source) for row in (first, second)] == [(drills, "human")] * 2
+    assert second.warehouse == "south"
+    assert [str(line.actor) for line in Assignment.objects.all()] == ["ana", "ana"]
+    assert browser.get(f"/admin/categories/category/?under={drills.pk}").status_code == 200
+    assert (
+        f'href="{LIST}?under={drills.pk}">2</a>'
+        in browser.get("/admin/categories/category/").content.decode()
+    )
+    assert f'href="{LIST}{first.pk}/change/"' in browser.get("/admin/categories/assignment/").content.decode()
