@@ -21,7 +21,7 @@ NOTHING = SafeString('<span class="cat-maybe">–</span>')
 class AssignmentAdmin(ReadOnlyAdmin):
     """The history: who or what put which product where."""
 
-    list_display = ("created_at", "product_title", "moved_from", "moved_to", "by", "sure", "in_run", "note")
+    list_display = ("created_at", "product_title", "moved_from", "moved_to", "by_whom", "note")
     list_filter = ("source",)
     fields = (
         "created_at",
@@ -69,6 +69,11 @@ class AssignmentAdmin(ReadOnlyAdmin):
         mark = source_badge(row.source, model_version=row.model_version)
         return format_html("{} {}", mark, str(row.actor)) if row.actor else mark
 
+    @admin.display(description="by", ordering="source")
+    def by_whom(self, row: Assignment) -> SafeString:
+        """In the list: the confidence beside the model."""
+        return self.by(row) if row.confidence is None else format_html("{} {}", self.by(row), self.sure(row))
+
     @admin.display(description="confidence")
     def sure(self, row: Assignment) -> str | SafeString:
         return NOTHING if row.confidence is None else percent(row.confidence)
@@ -82,7 +87,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
 class ClassificationRunAdmin(ReadOnlyAdmin):
     """Every bulk pass, with what it did."""
 
-    list_display = ("id", "kind", "state", "in_short", "started_at", "actor", "model_version")
+    list_display = ("id", "kind", "state", "in_short", "started_at", "actor")
     list_filter = ("kind", "status")
     list_select_related = ("actor",)
     fields = (
