@@ -185,7 +185,7 @@ def run(name: str, splits: int, contenders: Sequence[str]) -> None:
             continue
         split = catalogues.split(rows, number)
         data = checks.validate(split.train)
-        config = TrainingConfig(seed=number)
+        config = TrainingConfig(seed=number, selection_rows=4000)
         truth = [row.category_path for row in split.test]
         for contender in missing:
             started = time.monotonic()

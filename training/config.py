@@ -24,7 +24,7 @@ class TrainingConfig:
     """Product fields to read, the title first; empty: chosen on validation rows."""
     class_weight: str = "auto"
     """Whether rows of rare categories count more: none, balanced, or auto (chosen on validation rows)."""
-    selection_rows: int = 4000
+    selection_rows: int = 3000
     """Most rows that each candidate of the selection is fitted on; at least 100."""
     seed: int = 0
     """Same seed and same rows: same split, same model, same metrics."""
