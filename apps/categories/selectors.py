@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Length
+from django.db.models.functions import Length, Substr
 
+from .inference.taxonomy import CODE_PREFIX, code_for_path
 from .inference.text import TEXT_FIELDS
 from .models import Category, CategoryQuerySet, ClassifiableProduct, Source, Suggestion, get_product_model
 from .models.product import LABELS
@@ -78,10 +79,29 @@ def category_codes() -> dict[str, str]:
 
 def category_search(text: str, *, limit: int = 20) -> list[Category]:
     """Active categories whose path holds every word of `text`, shortest path first; at most `limit`."""
-    found: CategoryQuerySet = Category.objects.active()
+    return list(categories_matching(Category.objects.active(), text)[:limit])
+
+
+def categories_matching(categories: CategoryQuerySet, text: str) -> CategoryQuerySet:
+    """Of these, the ones whose path holds every word of `text`, shortest path first; at most ten words count.
+
+    Accents and capitals may be left out, on any database: the code holds the path in plain letters. A word
+    may also be the code, or the external id.
+    """
+    categories = categories.alias(plain_path=Substr("code", len(CODE_PREFIX) + 2))
     for word in text.split()[:10]:
-        found = found.filter(Q(path__icontains=word) | Q(code__iexact=word))
-    return list(found.order_by(Length("path"), "path")[:limit])
+        plain = _plain_letters(word)
+        found = Q(path__icontains=word) | Q(code__iexact=word) | Q(external_id__iexact=word)
+        categories = categories.filter(found | Q(plain_path__icontains=plain) if plain else found)
+    return categories.order_by(Length("path"), "path")  # type: ignore[no-any-return]
+
+
+def _plain_letters(word: str) -> str:
+    """The word as a code would spell it; empty when it has nothing that a code can hold."""
+    try:
+        return code_for_path(word).removeprefix(f"{CODE_PREFIX}_")
+    except ValueError:
+        return ""
 
 
 def filing_counts() -> dict[str, int]:

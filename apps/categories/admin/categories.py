@@ -3,24 +3,22 @@
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Length
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from .. import selectors
 from ..inference.taxonomy import SEPARATOR
-from ..models import Assignment, Category, Suggestion, get_product_model
+from ..models import Assignment, Category, CategoryQuerySet, Suggestion, get_product_model
 from .base import AnyAdmin, CategoriesMedia
 from .branch import BranchFilter, ancestors
 from .display import path_markup, product_list_link
-
-MAX_WORDS = 10
 
 
 class TreeFilter(BranchFilter):
@@ -117,13 +115,9 @@ class CategoryAdmin(AnyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Every word must be in the path (or be the code or the external id); short paths come first."""
-        for word in search_term.split()[:MAX_WORDS]:
-            queryset = queryset.filter(
-                Q(path__icontains=word) | Q(code__iexact=word) | Q(external_id__iexact=word)
-            )
+        """The same search as in the queue."""
         if search_term.strip() or _is_autocomplete(request):
-            queryset = queryset.order_by(Length("path"), "path")
+            return selectors.categories_matching(cast("CategoryQuerySet", queryset), search_term), False
         return queryset, False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -359,6 +359,34 @@ def test_the_search_finds_every_word_anywhere_in_the_path(
     assert root == {"code": "CAT_TOOLS", "name": "Tools", "above": ""}
 
 
+@pytest.mark.parametrize(
+    "typed", ["cañas", "CAÑAS", "canas", "CaNaS", "azucar", "AZÚCAR", "gid://7", "de caña azuc"]
+)
+def test_the_search_needs_neither_accents_nor_capitals(
+    typed: str, reviewing: Client, tree: dict[str, Category]
+) -> None:
+    Category.objects.create(name="Cañas de Azúcar", external_id="gid://7")
+
+    found = reviewing.get(f"{QUEUE}find-category/", {"q": typed}).json()["results"]
+
+    assert [item["name"] for item in found] == ["Cañas de Azúcar"]
+
+
+def test_the_prefix_of_every_code_is_no_word_of_a_path(reviewing: Client, tree: dict[str, Category]) -> None:
+    Category.objects.create(name="Cat food")
+
+    found = reviewing.get(f"{QUEUE}find-category/", {"q": "cat"}).json()["results"]
+
+    assert [item["name"] for item in found] == ["Cat food"]
+
+
+@pytest.mark.parametrize("typed", ["&", "> >", "\u200b", "\ud800", "日本", "x" * 5000, "%", "_", "'", '"'])
+def test_the_search_takes_anything(typed: str, reviewing: Client, tree: dict[str, Category]) -> None:
+    found = reviewing.get(f"{QUEUE}find-category/", {"q": typed.encode(errors="replace").decode()})
+
+    assert found.status_code == 200
+
+
 def test_the_search_is_bounded_and_offers_nothing_retired(
     reviewing: Client, tree: dict[str, Category]
 ) -> None:
