@@ -1,12 +1,11 @@
 """The review queue: a list whose every row can be decided in place."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -80,8 +79,8 @@ class OrderFilter(admin.SimpleListFilter):
     title = "order"
     template = PILLS
     parameter_name = "order"
-    ORDERS = {
-        "unsure": ("candidates__0__confidence", "pk"),
+    ORDERS: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "unsure": (F("candidates__0__confidence").asc(nulls_first=True), "pk"),
         "newest": ("-created_at", "-pk"),
         "oldest": ("created_at", "pk"),
     }
@@ -176,7 +175,7 @@ class SuggestionAdmin(DecisionViews):
         suggestion = self.get_object(request, object_id)
         if not self.has_view_permission(request, suggestion):
             raise PermissionDenied
-        if request.method == "POST" or suggestion is None or IS_POPUP_VAR in request.GET:
+        if suggestion is None:
             return self.leave(request, GONE)
         find = request.GET.get("find", "").replace("\x00", "").strip()[:200]
         (row,) = queue_rows([suggestion], site=self.admin_site.name, full_text=True)

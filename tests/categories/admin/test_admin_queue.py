@@ -66,19 +66,20 @@ def test_the_most_sure_come_first_unless_another_order_is_chosen(
 ) -> None:
     for title, confidence in (("middle", 0.5), ("high", 0.8), ("low", 0.2)):
         make_suggestion(title, [("Drills", confidence)])
+    make_suggestion("none", [])
 
     def order(query: str) -> list[str]:
         return re.findall(r'<h2 class="cat-title"><a [^>]*>(\w+)</a>', page(reviewing.get(QUEUE + query)))
 
-    assert order("") == ["high", "middle", "low"]
-    assert order("?order=unsure") == ["low", "middle", "high"]
-    assert order("?order=newest") == ["low", "high", "middle"]
-    assert order("?order=oldest") == ["middle", "high", "low"]
+    assert order("") == ["high", "middle", "low", "none"]
+    assert order("?order=unsure") == ["none", "low", "middle", "high"]
+    assert order("?order=newest") == ["none", "low", "high", "middle"]
+    assert order("?order=oldest") == ["middle", "high", "low", "none"]
     assert order("?sure=high") == ["high"]
     assert order("?sure=middle") == ["middle"]
     assert order("?sure=low") == ["low"]
     assert order("?q=MIDD") == ["middle"]
-    assert order("?order=nonsense&sure=nonsense&status=all") == ["low", "high", "middle"]
+    assert order("?order=nonsense&sure=nonsense&status=all") == ["none", "low", "high", "middle"]
 
 
 def test_what_is_decided_leaves_the_queue_and_stays_readable(
@@ -224,6 +225,10 @@ def test_none_of_these(reviewing: Client, make_suggestion: MakeSuggestion) -> No
 
     waiting.refresh_from_db()
     assert (waiting.status, waiting.note, waiting.decided_category) == ("rejected", "a toy", None)
+    long = make_suggestion("Toy saw")
+    decide(reviewing, long, reject="1", note="x" * 5000)
+    long.refresh_from_db()
+    assert long.note == "x" * 2000
     assert waiting.product.category is None
     assert "None of these for “Cordless drill 18V”" in told(response)[0]
 
