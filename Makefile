@@ -15,14 +15,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_AR
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help venv install install-dev demo serve test lint format clean
+.PHONY: help venv install install-dev demo serve test test-slow lint format clean
 
 help:
 	@echo 'make demo             a filed shop from an invented catalogue; DATA=file.csv.gz takes yours'
 	@echo 'make serve            the site at http://$(HOST):$(PORT)/admin/'
 	@echo 'make test             every test on SQLite, the database part on PostgreSQL too (TEST_POSTGRES_URL)'
 	@echo 'make lint             ruff, mypy, missing migrations'
-	@echo "A smaller torch:      make demo PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu'"
+	@echo 'make test-slow        the long loops: twenty kills, ten thousand flips, a thousand cuts'
+	@echo "A smaller torch:      make demo PIP_ARGS='--extra-index-url URL', the index of CPU builds (README)"
 
 venv: $(VENV)/.made
 $(VENV)/.made:
@@ -55,6 +56,12 @@ test: $(VENV)/.dev
 		DATABASE_URL="$$TEST_POSTGRES_URL" $(BIN)/python -m pytest tests/categories; \
 	else \
 		echo 'NOT TESTED on PostgreSQL: set TEST_POSTGRES_URL=postgres://user:password@host:5432/name to do so.'; \
+	fi
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest tests -m slow
+	@if [ -n "$$TEST_POSTGRES_URL" ]; then \
+		DATABASE_URL="$$TEST_POSTGRES_URL" $(BIN)/python -m pytest tests/categories -m slow; \
 	fi
 
 lint: $(VENV)/.dev
