@@ -26,7 +26,7 @@ class ClassifierSettings:
     tasks: str = "inline"
     """After a save has committed: "inline" classifies in the same process, "sweep" leaves it to
     `classify_products --watch`."""
-    batch_size: int = 500
+    batch_size: int = 1000
     """Rows that `classify_products` reads, scores and writes at a time; 1 to 10,000."""
     top_k: int = 3
     """Candidates kept for a reviewer; 1 to 10."""

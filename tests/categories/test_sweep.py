@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from apps.categories import services
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.models import Assignment, Category, ClassificationRun, Product, Source, Suggestion
-from apps.categories.services import sweep
+from apps.categories.services import filing, sweep
 
 from .conftest import SURE, UNREADABLE, UNSURE
 
@@ -86,13 +86,13 @@ def test_a_label_given_while_the_model_was_at_work_stays(
 ) -> None:
     product = add_products(SURE)[0]
     mugs = Category.objects.get(code="CAT_KITCHEN_MUGS")
-    predict = live_model.predict
+    places = filing._places
 
-    def decide_meanwhile(*args: Any, **more: Any) -> Any:
+    def decide_meanwhile(*args: Any) -> Any:
         services.product_set_category(product, mugs, actor=admin_user)
-        return predict(*args, **more)
+        return places(*args)
 
-    monkeypatch.setattr(live_model, "predict", decide_meanwhile)
+    monkeypatch.setattr(filing, "_places", decide_meanwhile)
     assert services.products_sweep(services.SweepOptions()).passed_over == 1
     assert outcome() == [("P00000", "CAT_KITCHEN_MUGS", "human", False)]
     assert Assignment.objects.get().source == "human"
@@ -101,18 +101,18 @@ def test_a_label_given_while_the_model_was_at_work_stays(
 def test_only_one_of_two_sweeps_writes_a_row(
     live_model: ProductionClassifier, add_products: AddProducts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second pass runs while the first one's model is at work on the same rows."""
+    """A second pass runs when the first one has scored the same rows and not written them."""
     add_products(SURE, UNSURE)
-    predict = live_model.predict
+    places = filing._places
     inner: list[services.ClassifySummary] = []
 
-    def sweep_meanwhile(*args: Any, **more: Any) -> Any:
+    def sweep_meanwhile(*args: Any) -> Any:
         if not inner:
             inner.append(services.ClassifySummary())
             inner[0] = services.products_sweep(services.SweepOptions())
-        return predict(*args, **more)
+        return places(*args)
 
-    monkeypatch.setattr(live_model, "predict", sweep_meanwhile)
+    monkeypatch.setattr(filing, "_places", sweep_meanwhile)
     outer = services.products_sweep(services.SweepOptions())
     assert (inner[0].filed, inner[0].review, outer.passed_over, outer.filed) == (1, 1, 2, 0)
     assert (Assignment.objects.count(), Suggestion.objects.count()) == (1, 1)
@@ -243,7 +243,7 @@ def test_an_unfinished_pass_over_everything_is_continued(
     progress = iter(range(100))
 
     def die(_: Any) -> None:
-        if next(progress) == 1:
+        if next(progress) == 2:
             raise Killed
 
     wanted = services.SweepOptions(everything=True, batch_size=4)
@@ -259,8 +259,6 @@ def test_an_unfinished_pass_over_everything_is_continued(
 def test_a_failing_batch_rolls_back_alone(
     live_model: ProductionClassifier, add_products: AddProducts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.categories.services import filing
-
     add_products(*[SURE] * 6)
     batches = iter(range(100))
     beat = filing.run_beat
@@ -287,11 +285,11 @@ def test_passes_beside_a_living_one_start_elsewhere_and_see_every_row(
     products = add_products(*[SURE] * 10)
     services.run_start(ClassificationRun.Kind.CLASSIFY, options={})
     seen: list[Any] = []
-    classify = sweep.rows_classify
+    score = sweep.rows_score
     monkeypatch.setattr(
         sweep,
-        "rows_classify",
-        lambda rows, **more: (seen.extend(row.pk for row in rows), classify(rows, **more))[1],
+        "rows_score",
+        lambda rows, **more: (seen.extend(row.pk for row in rows), score(rows, **more))[1],
     )
     services.products_sweep(services.SweepOptions(batch_size=3))
     keys = [product.pk for product in products]

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 (
                     "from_category",
                     models.ForeignKey(
-                        blank=True,
+                        db_index=False, blank=True,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",

@@ -19,9 +19,13 @@ def update_rows(
     No signals are sent and no auto_now is applied.
     """
     fields = [_field(model, name) for name in columns]
-    held = [tuple(row) for row in rows]
+    owners = list(dict.fromkeys(field.model for field in fields))
+    if len(owners) == 1:
+        _update_table(owners[0], fields, rows, using)
+        return
     # A model that inherits another's table keeps some of the columns there.
-    for owner in dict.fromkeys(field.model for field in fields):
+    held = [tuple(row) for row in rows]
+    for owner in owners:
         own = [place for place, field in enumerate(fields) if field.model is owner]
         values = [(row[0], *(row[place + 1] for place in own)) for row in held]
         _update_table(owner, [fields[place] for place in own], values, using)
@@ -58,14 +62,14 @@ def insert_rows(
         if connection.vendor == "sqlite":
             cursor.executemany(f"{head} VALUES ({', '.join(['%s'] * len(fields))}){tail}", prepared)
         else:
-            arrays, values = _arrays(fields, prepared, using)
-            cursor.execute(f"{head} SELECT * FROM unnest({arrays}){tail}", values)  # noqa: S608 - as above
+            wanted, arrays, values = _arrays(fields, prepared, using)
+            cursor.execute(f"{head} SELECT {wanted} FROM unnest({arrays}){tail}", values)  # noqa: S608
 
 
 def _update_table(
     owner: type[models.Model],
     fields: "Sequence[models.Field[Any, Any]]",
-    rows: Sequence[Sequence[Any]],
+    rows: Iterable[Sequence[Any]],
     using: str,
 ) -> None:
     connection = connections[using]
@@ -78,28 +82,44 @@ def _update_table(
         return
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            sets = ", ".join(f"{column} = %s" for column in columns)
-            sql = f"UPDATE {table} SET {sets} WHERE {pk} = %s"  # noqa: S608 - values are apart
-            cursor.executemany(sql, [(*values, at) for at, *values in prepared])
+            # Numbered, because the key comes first in a row and last in the statement.
+            sets = ", ".join(f"{column} = ?{place}" for place, column in enumerate(columns, 2))
+            cursor.executemany(f"UPDATE {table} SET {sets} WHERE {pk} = ?1", prepared)  # noqa: S608
             return
-        arrays, values = _arrays([key, *fields], prepared, using)
+        wanted, arrays, values = _arrays([key, *fields], prepared, using)
         sets = ", ".join(f"{column} = new.{column}" for column in columns)
         cursor.execute(
-            f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS new (of_row, {', '.join(columns)}) "  # noqa: S608
-            f"WHERE {table}.{pk} = new.of_row",
+            f"UPDATE {table} SET {sets} FROM (SELECT {wanted} FROM unnest({arrays})) "  # noqa: S608
+            f"AS new (of_row, {', '.join(columns)}) WHERE {table}.{pk} = new.of_row",
             values,
         )
 
 
 def _arrays(
     fields: "Sequence[models.Field[Any, Any]]", rows: Sequence[Sequence[Any]], using: str
-) -> tuple[str, list[list[Any]]]:
-    """The arguments of unnest(), one array a column with the column's own type, and their values."""
+) -> tuple[str, str, list[Any]]:
+    """For `SELECT … FROM unnest(…)`: what to select, what to unnest, and the values for both.
+
+    One array a column, with the column's own type; a column that holds one value throughout is that value.
+    """
     connection = connections[using]
-    types = [
-        field.rel_db_type(connection) if field.primary_key else field.db_type(connection) for field in fields
-    ]
-    return ", ".join(f"%s::{kind}[]" for kind in types), [list(column) for column in zip(*rows, strict=True)]
+    selected, arrays, constants, lists = [], [], [], []
+    for place, (field, column) in enumerate(zip(fields, zip(*rows, strict=True), strict=True)):
+        kind = field.rel_db_type(connection) if field.primary_key else field.db_type(connection)
+        first = column[0]
+        if place and all(value is first for value in column):
+            selected.append(f"%s::{kind}")
+            constants.append(first)
+        else:
+            selected.append(f"u{place}")
+            arrays.append((f"%s::{kind}[]", f"u{place}"))
+            lists.append(list(column))
+    names = ", ".join(name for _, name in arrays)
+    return (
+        ", ".join(selected),
+        f"{', '.join(array for array, _ in arrays)}) AS given ({names}",
+        [*constants, *lists],
+    )
 
 
 def _field(model: type[models.Model], name: str) -> "models.Field[Any, Any]":

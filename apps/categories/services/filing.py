@@ -64,6 +64,8 @@ class Row(NamedTuple):
     classified_at: datetime | None
     texts: tuple[Any, ...]
     """As stored, in the order of text_lookups()."""
+    stored: tuple[Any, ...]
+    """All of it, as values_list(*row_columns()) gave it."""
 
 
 class _Outcome(NamedTuple):
@@ -81,10 +83,10 @@ def row_columns() -> tuple[str, ...]:
     return ("pk", "category_source", "category_id", "is_stale", "text_digest", "classified_at", *lookups)
 
 
-def to_row(values: Sequence[Any]) -> Row:
+def to_row(values: tuple[Any, ...]) -> Row:
     """A Row of what values_list(*row_columns()) gave."""
-    pk, source, category_id, is_stale, digest, classified_at, *texts = values
-    return Row(pk, source, category_id, is_stale, digest, classified_at, tuple(texts))
+    pk, source, category_id, is_stale, digest, classified_at = values[:6]
+    return Row(pk, source, category_id, is_stale, digest, classified_at, values[6:], values)
 
 
 def row_texts(rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -117,43 +119,69 @@ def products_classify(
         for row, text in zip(rows, row_texts(rows), strict=True)
         if force or row.is_stale or text_digest(text) != row.digest
     ]
-    return rows_classify(due, run=run, min_confidence=min_confidence, dry_run=dry_run, using=alias)
-
-
-def rows_classify(
-    rows: Sequence[Row],
-    *,
-    run: ClassificationRun | None = None,
-    min_confidence: float | None = None,
-    dry_run: bool = False,
-    using: str,
-) -> ClassifySummary:
-    """As products_classify, for rows already read, all of them.
-
-    One transaction and a fixed number of statements whatever the number of rows; scoring happens outside it.
-    A row whose text is no longer the one that was scored is left for the next pass.
-    """
-    if not rows:
+    if not due:
         return ClassifySummary()
+    return scored_write(rows_score(due, min_confidence=min_confidence), run=run, dry_run=dry_run, using=alias)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """Rows and what the model says about them."""
+
+    rows: Sequence[Row]
+    digests: Sequence[str]
+    """Of the texts that were scored."""
+    answers: Sequence[Sequence[Prediction]]
+    decisions: Sequence[Decision]
+    classifier: "ProductionClassifier"
+    bar: float | None
+    """The confidence that was needed; None: nothing is certified."""
+
+
+def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> Scored:
+    """Ask the live model about rows already read. Touches no database; may run in any thread.
+
+    Raises ClassifierUnavailable.
+    """
     settings = get_settings()
     classifier = runtime.get_classifier()
     threshold = classifier.threshold if settings.threshold is None else settings.threshold
     texts = row_texts(rows)
     # Two at least: that a second category stays likely is a reason to ask.
     answers = classifier.predict(texts, top_k=max(2, settings.top_k))
-    decisions = [decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers]
-    places = _places(decisions, using)
+    return Scored(
+        rows=rows,
+        digests=[text_digest(text) for text in texts],
+        answers=answers,
+        decisions=[decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers],
+        classifier=classifier,
+        bar=_bar(threshold, min_confidence),
+    )
+
+
+def scored_write(
+    scored: Scored, *, run: ClassificationRun | None = None, dry_run: bool = False, using: str
+) -> ClassifySummary:
+    """Store what was decided: one transaction, and statements that do not grow with the number of rows.
+
+    A row whose text is no longer the one that was scored is left for the next pass. With `dry_run`, only
+    count.
+    """
+    places = _places(scored.decisions, using)
     outcomes = [
-        _Outcome(row, text_digest(text), *_settle(decision, places), answer)
-        for row, text, answer, decision in zip(rows, texts, answers, decisions, strict=True)
+        _Outcome(row, digest, *_settle(decision, places), answer)
+        for row, digest, decision, answer in zip(
+            scored.rows, scored.digests, scored.decisions, scored.answers, strict=True
+        )
     ]
     if dry_run:
-        return _count(outcomes, seen=len(rows))
-    bar = _bar(threshold, min_confidence)
+        return _count(outcomes, seen=len(outcomes))
     with transaction.atomic(using=using):
-        winners = _drop_rejected(_still_true(outcomes, using), classifier.version, using)
-        _write(winners, classifier=classifier, threshold=bar, run=run, using=using)
-        summary = _count(winners, seen=len(rows))
+        winners = _drop_rejected(_still_true(outcomes, using), scored.classifier.version, using)
+        at = timezone.now()
+        _file(winners, scored.classifier.version, at, using)
+        _record(winners, scored, run=run, at=at, using=using)
+        summary = _count(winners, seen=len(outcomes))
         if run is not None:
             run_beat(run, summary.as_counts(), using=using)
     return summary
@@ -208,15 +236,18 @@ def _still_true(outcomes: Sequence[_Outcome], using: str) -> list[_Outcome]:
     # PostgreSQL cannot lock through an outer join, which a lookup across a relation makes.
     of = ("self",) if any("__" in column for column in columns) else ()
     locked = products.filter(pk__in=[outcome.row.pk for outcome in outcomes]).order_by("pk")
-    now = {row.pk: row for row in map(to_row, locked.select_for_update(of=of).values_list(*columns))}
+    now = {values[0]: values for values in locked.select_for_update(of=of).values_list(*columns)}
     winners = []
     for outcome in outcomes:
-        row = now.get(outcome.row.pk)
-        if row is None or row.source in LABELS:
-            continue
-        # Another text, or another pass that was faster: either way this answer is not wanted any more.
-        if row.texts == outcome.row.texts and row.classified_at == outcome.row.classified_at:
-            winners.append(outcome._replace(row=row))
+        values = now.get(outcome.row.pk)
+        if values == outcome.row.stored:
+            winners.append(outcome)
+        elif values is not None:
+            row = to_row(values)
+            # Another text, or another pass that was faster: either way this answer is not wanted any more.
+            same = (row.texts, row.classified_at) == (outcome.row.texts, outcome.row.classified_at)
+            if same and row.source not in LABELS:
+                winners.append(outcome._replace(row=row))
     return winners
 
 
@@ -244,54 +275,42 @@ def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> li
     return [outcome for outcome in outcomes if (outcome.row.pk, outcome.digest) not in refused]
 
 
-def _write(
-    outcomes: Sequence[_Outcome],
-    *,
-    classifier: "ProductionClassifier",
-    threshold: float | None,
-    run: ClassificationRun | None,
-    using: str,
+_FILED = (
+    "category",
+    "category_source",
+    "category_confidence",
+    "model_version",
+    "needs_review",
+    "is_stale",
+    "text_digest",
+    "classified_at",
+)
+# A product that the model filed earlier keeps its place, and the name of that model, until a person has
+# decided.
+_ASKED = ("needs_review", "is_stale", "text_digest", "classified_at")
+
+
+def _file(outcomes: Iterable[_Outcome], version: str, at: datetime, using: str) -> None:
+    """Write the products' own columns."""
+    filed: list[tuple[Any, ...]] = []
+    asked: list[tuple[Any, ...]] = []
+    for row, digest, decision, category_id, _ in outcomes:
+        if category_id is None:
+            asked.append((row.pk, True, False, digest, at))
+        else:
+            place = (category_id, Source.MODEL.value, decision.confidence, version)
+            filed.append((row.pk, *place, False, False, digest, at))
+    update_rows(get_product_model(), _FILED, filed, using=using)
+    update_rows(get_product_model(), _ASKED, asked, using=using)
+
+
+def _record(
+    outcomes: Sequence[_Outcome], scored: Scored, *, run: ClassificationRun | None, at: datetime, using: str
 ) -> None:
-    model, version, at = get_product_model(), classifier.version, timezone.now()
-    top_k = get_settings().top_k
+    """Write the history of what was filed, and the suggestions for what was not."""
+    version, classifier, top_k = scored.classifier.version, scored.classifier, get_settings().top_k
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
     asked = [outcome for outcome in outcomes if outcome.category_id is None]
-    update_rows(
-        model,
-        (
-            "category",
-            "category_source",
-            "category_confidence",
-            "model_version",
-            "needs_review",
-            "is_stale",
-            "text_digest",
-            "classified_at",
-        ),
-        (
-            (
-                outcome.row.pk,
-                outcome.category_id,
-                Source.MODEL.value,
-                outcome.decision.confidence,
-                version,
-                False,
-                False,
-                outcome.digest,
-                at,
-            )
-            for outcome in filed
-        ),
-        using=using,
-    )
-    # A product that the model filed earlier keeps its place, and the name of that model, until a person has
-    # decided.
-    update_rows(
-        model,
-        ("needs_review", "is_stale", "text_digest", "classified_at"),
-        ((outcome.row.pk, True, False, outcome.digest, at) for outcome in asked),
-        using=using,
-    )
     insert_rows(
         Assignment,
         (
@@ -348,7 +367,7 @@ def _write(
                 ],
                 Suggestion.Status.PENDING.value,
                 outcome.decision.reason[:200],
-                threshold,
+                scored.bar,
                 version,
                 outcome.digest,
                 "",
