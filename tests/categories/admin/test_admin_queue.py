@@ -114,6 +114,21 @@ def test_a_page_costs_the_same_queries_for_10_and_for_100_rows(
         assert page(reviewing.get(QUEUE + "?all=")).count('class="cat-row"') == 100
 
 
+def test_what_is_decided_costs_the_same_queries_for_2_and_for_20_rows(
+    reviewing: Client, maria: User, make_suggestion: MakeSuggestion, django_assert_num_queries: Any
+) -> None:
+    def decide_some(count: int) -> None:
+        for _ in range(count):
+            services.suggestion_approve(make_suggestion(), actor=maria)
+
+    decide_some(2)
+    with django_assert_num_queries(7):
+        reviewing.get(QUEUE + "?status=all")
+    decide_some(18)
+    with django_assert_num_queries(7):
+        assert page(reviewing.get(QUEUE + "?status=all")).count("maria approved") == 20
+
+
 def test_a_candidate_that_has_left_the_tree_cannot_be_approved(
     reviewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
 ) -> None:
