@@ -133,6 +133,31 @@ def test_killed_and_finished_over_everything(shop: Shop) -> None:
     check_kills(shop, 1, "--all")
 
 
+def test_several_at_once(shop: Shop) -> None:
+    """Three processes on the same rows: the outcome of one."""
+    shop.put_back()
+    expected = shop.finish()["shop"]
+    shop.put_back()
+    command = ["-m", "tests.categories.killed", "0", "before", "classify_products", "--batch-size", "4"]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=shop.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 0, errors
+    found = shop.finish()["shop"]
+    for part in ("products", "suggestions", "history"):
+        assert found[part] == expected[part], part
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--all"]])
 def test_killed_at_twenty_points_and_finished(shop: Shop, options: list[str]) -> None:

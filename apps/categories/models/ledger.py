@@ -64,7 +64,7 @@ class Assignment(models.Model):
     """One change of one product's category. Rows are added, never changed."""
 
     product = models.ForeignKey(product_model_label(), on_delete=models.CASCADE, related_name="assignments")
-    # Written by the thousand and looked up by product or run: no index for what a rare deletion alone would use.
+    # Written by the thousand: no index that only the rare deletion of a category would use.
     from_category = models.ForeignKey(
         "categories.Category",
         null=True,

@@ -98,9 +98,13 @@ class Command(BaseCommand):
                 return
             shown = time.monotonic()
             done = progress.summary
+            found = (
+                f"{done.filed:,} filed, {done.review + done.unanswered:,} to review, "
+                f"{done.seen / (shown - began):,.0f} a second"
+            )
             self.stdout.write(
-                f"{progress.read:,} of {progress.total:,} products looked at: {done.filed:,} filed, "
-                f"{done.review + done.unanswered:,} to review, {done.seen / (shown - began):,.0f} a second"
+                f"{progress.read:,} of {progress.total:,} products looked at: "
+                f"{found if done.seen else 'none due yet'}"
             )
 
         summary = services.products_sweep(wanted, on_progress=show)
@@ -118,7 +122,7 @@ class Command(BaseCommand):
         )
         for count, words in (
             (summary.filed, "filed by the model"),
-            (summary.review, "wait for a person, with candidates (admin: Suggestions)"),
+            (summary.review, "wait for a person, with candidates (admin: Review queue)"),
             (summary.unanswered, "wait for a person: nothing in their text that the model can read"),
             (summary.passed_over, "passed over: labelled or changed meanwhile, or rejected with this model"),
         ):
