@@ -77,7 +77,7 @@ def image_url(value: Any) -> str | None:
         parts = urlsplit(text)
     except ValueError:
         return None
-    if not text or "\\" in text or any(ord(character) < 32 for character in text):
+    if not text or "\\" in text:
         return None
     if parts.scheme:
         if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -9,8 +9,9 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from apps.categories import services
-from apps.categories.models import Category, Product
+from apps.categories.models import Category, Product, Suggestion
 
+from .conftest import MakeSuggestion
 from .pages import page
 
 LIST = "/admin/categories/category/"
@@ -44,7 +45,7 @@ def test_the_list_is_one_level_with_counts(viewing: Client, tree: dict[str, Cate
     assert '<span aria-current="page">Drills</span>' in deepest
 
 
-@pytest.mark.parametrize("nonsense", ["abc", "-1", "999999", "9" * 30])
+@pytest.mark.parametrize("nonsense", ["abc", "-1", "999999", "9" * 30, "9" * 5000])
 def test_a_branch_that_is_not_there_is_empty(
     nonsense: str, viewing: Client, tree: dict[str, Category]
 ) -> None:
@@ -129,11 +130,14 @@ def test_a_category_is_added_where_one_stands(managing: Client, tree: dict[str, 
 
 
 def test_only_a_category_that_nothing_points_at_can_be_deleted(
-    managing: Client, maria: User, tree: dict[str, Category]
+    managing: Client, maria: User, tree: dict[str, Category], make_suggestion: MakeSuggestion
 ) -> None:
-    product = Product.objects.create(sku="A", title="x")
+    product = make_suggestion().product
     services.product_set_category(product, tree["Saws"], actor=maria)
-    services.product_set_category(product, tree["Drills"], actor=maria)
+    services.product_set_category(product, None, actor=maria)
+    # Put there past the services, as an import tool of the shop's own would: no history.
+    Product.objects.filter(pk=product.pk).update(category=tree["Drills"])
+    Suggestion.objects.update(decided_category=tree["Shirts"])
 
     def delete(name: str) -> int:
         return int(managing.post(f"{LIST}{tree[name].pk}/delete/", {"post": "yes"}).status_code)
@@ -141,6 +145,7 @@ def test_only_a_category_that_nothing_points_at_can_be_deleted(
     assert delete("Tools") == 403  # children
     assert delete("Drills") == 403  # a product
     assert delete("Saws") == 403  # history
+    assert delete("Shirts") == 403  # a decision
     assert delete("Hammers") == 302
     assert not Category.objects.filter(name="Hammers").exists()
 

@@ -30,6 +30,7 @@ from apps.categories.models import Product
         ("/media/caña.jpg", "/media/ca%C3%B1a.jpg"),
         ("/media/a%20b.jpg", "/media/a%20b.jpg"),
         ('/a.jpg"><script>alert(1)</script>', "/a.jpg%22%3E%3Cscript%3Ealert(1)%3C/script%3E"),
+        ("/a\x01\x00.jpg", "/a%01%00.jpg"),
         ("HTTPS://shop.example/a.jpg", "HTTPS://shop.example/a.jpg"),
     ],
 )
@@ -48,6 +49,7 @@ def test_an_address_that_may_be_shown(stored: str, shown: str, settings: Setting
         "javascript:alert(1)",
         " javascript:alert(1)",
         "java\nscript:alert(1)",
+        "\x01javascript:alert(1)",
         "JAVASCRIPT:alert(1)",
         "data:image/svg+xml,<svg onload=alert(1)>",
         "vbscript:x",
