@@ -158,6 +158,27 @@ def test_several_at_once(shop: Shop) -> None:
         assert found[part] == expected[part], part
 
 
+@pytest.mark.parametrize("polite", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_that_is_asked_to_stop_stops(shop: Shop, polite: signal.Signals) -> None:
+    shop.put_back()
+    with subprocess.Popen(
+        [sys.executable, "-u", "manage.py", "classify_products", "--watch", "--interval", "0.1"],
+        cwd=ROOT,
+        env=shop.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline().startswith("Watching")
+        assert worker.stdout.readline().startswith("43 classified: ")
+        worker.send_signal(polite)
+        _, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 130
+    assert "Stopped. What was done is stored" in errors
+    assert "Traceback" not in errors
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--all"]])
 def test_killed_at_twenty_points_and_finished(shop: Shop, options: list[str]) -> None:

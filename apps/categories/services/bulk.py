@@ -16,19 +16,31 @@ def update_rows(
     """Set `columns` (field names) of many rows; each row is (primary key, value, value, …).
 
     The values are Python values as a model instance would hold them; a foreign key is given as its raw value.
-    No signals are sent and no auto_now is applied.
+    The columns must live in one table. No signals are sent and no auto_now is applied.
     """
+    connection = connections[using]
+    quote = connection.ops.quote_name
     fields = [_field(model, name) for name in columns]
-    owners = list(dict.fromkeys(field.model for field in fields))
-    if len(owners) == 1:
-        _update_table(owners[0], fields, rows, using)
+    owner = fields[0].model
+    key = owner._meta.pk
+    table, pk = quote(owner._meta.db_table), quote(str(key.column))
+    names = _columns(model, columns, using)
+    prepared = _prepare([key, *fields], rows, using)
+    if not prepared:
         return
-    # A model that inherits another's table keeps some of the columns there.
-    held = [tuple(row) for row in rows]
-    for owner in owners:
-        own = [place for place, field in enumerate(fields) if field.model is owner]
-        values = [(row[0], *(row[place + 1] for place in own)) for row in held]
-        _update_table(owner, [fields[place] for place in own], values, using)
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            # Numbered, because the key comes first in a row and last in the statement.
+            sets = ", ".join(f"{name} = ?{place}" for place, name in enumerate(names, 2))
+            cursor.executemany(f"UPDATE {table} SET {sets} WHERE {pk} = ?1", prepared)  # noqa: S608
+            return
+        wanted, arrays, values = _arrays([key, *fields], prepared, using)
+        sets = ", ".join(f"{name} = new.{name}" for name in names)
+        cursor.execute(
+            f"UPDATE {table} SET {sets} FROM (SELECT {wanted} FROM unnest({arrays})) "  # noqa: S608
+            f"AS new (of_row, {', '.join(names)}) WHERE {table}.{pk} = new.of_row",
+            values,
+        )
 
 
 def insert_rows(
@@ -64,35 +76,6 @@ def insert_rows(
         else:
             wanted, arrays, values = _arrays(fields, prepared, using)
             cursor.execute(f"{head} SELECT {wanted} FROM unnest({arrays}){tail}", values)  # noqa: S608
-
-
-def _update_table(
-    owner: type[models.Model],
-    fields: "Sequence[models.Field[Any, Any]]",
-    rows: Iterable[Sequence[Any]],
-    using: str,
-) -> None:
-    connection = connections[using]
-    quote = connection.ops.quote_name
-    key = owner._meta.pk
-    table, pk = quote(owner._meta.db_table), quote(str(key.column))
-    columns = [quote(str(field.column)) for field in fields]
-    prepared = _prepare([key, *fields], rows, using)
-    if not prepared:
-        return
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            # Numbered, because the key comes first in a row and last in the statement.
-            sets = ", ".join(f"{column} = ?{place}" for place, column in enumerate(columns, 2))
-            cursor.executemany(f"UPDATE {table} SET {sets} WHERE {pk} = ?1", prepared)  # noqa: S608
-            return
-        wanted, arrays, values = _arrays([key, *fields], prepared, using)
-        sets = ", ".join(f"{column} = new.{column}" for column in columns)
-        cursor.execute(
-            f"UPDATE {table} SET {sets} FROM (SELECT {wanted} FROM unnest({arrays})) "  # noqa: S608
-            f"AS new (of_row, {', '.join(columns)}) WHERE {table}.{pk} = new.of_row",
-            values,
-        )
 
 
 def _arrays(
