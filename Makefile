@@ -76,4 +76,4 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .demo outputs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf outputs .mypy_cache .ruff_cache .pytest_cache

@@ -183,7 +183,7 @@ def make_room(folder: Path, digest: str) -> bool:
     state = _state(folder)
     database = str(connection.settings_dict["NAME"])
     made_here = state.get("database") == database
-    if made_here and state.get("data") == digest:
+    if made_here and state.get("data") == digest and get_product_model()._base_manager.exists():
         return True
     if get_product_model()._base_manager.exists():
         if not made_here or connection.vendor != "sqlite":

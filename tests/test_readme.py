@@ -59,6 +59,9 @@ def test_the_settings_table_is_the_settings() -> None:
     table = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
 
     assert table == {name.upper() for name in ClassifierSettings.__dataclass_fields__}
+    size = re.search(r"`BATCH_SIZE` \| `(\d+)`", README)
+    assert size is not None
+    assert int(size[1]) == ClassifierSettings().batch_size
 
 
 def test_the_settings_example_is_accepted(settings: object, tmp_path: Path) -> None:

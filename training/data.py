@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apps.categories.inference.errors import TrainingRefused
-from apps.categories.inference.text import TEXT_FIELDS, clean, group_key, title_key
+from apps.categories.inference.text import TEXT_FIELDS, group_key, title_key
 
 MIN_ROWS = 20
 """Fewer usable rows than this cannot be split into training, validation and test."""
@@ -58,7 +58,7 @@ class TrainingData:
     groups: Sequence[str]
     """`group_key` of each row's title."""
     weights: Sequence[float]
-    """Share of the label among all rows of the same title: 1.0 where the title has one label."""
+    """1.0, but the rows of a title with several labels share one: each label weighs its share of the rows."""
     contradictory: Sequence[bool]
     """Whether the row's title is filed under several categories."""
     findings: Sequence[Finding] = field(default=())
@@ -136,7 +136,7 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
     weights = []
     for row in usable:
         labels = by_title[title_key(row.title)]
-        weights.append(labels[row.category_code] / labels.total() if len(labels) > 1 else 1.0)
+        weights.append(1 / labels.total() if len(labels) > 1 else 1.0)
     return TrainingData(
         rows=usable,
         classes=classes,
@@ -146,11 +146,6 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
         contradictory=contradictory,
         findings=findings,
     )
-
-
-def distinct_texts(rows: Sequence[LabelledRow]) -> int:
-    """How many different titles there are, however they are written."""
-    return len({clean(row.title).casefold() for row in rows})
 
 
 def _names(rows: Sequence[LabelledRow]) -> str:

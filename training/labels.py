@@ -48,6 +48,7 @@ def label_rows(rows: Iterable[ProductRow | RejectedRow], *, known: Mapping[str, 
     codes = codes_for_paths({row.category_path for row in usable if row.category_path}, given)
     paths = {code: path for path, code in {**given, **codes}.items()}
     labelled: list[LabelledRow] = []
+    code_of: dict[str, str] = dict(codes)
     for row in usable:
         code = row.category_code or codes[row.category_path]
         path = row.category_path or paths.get(code, code)
@@ -60,6 +61,8 @@ def label_rows(rows: Iterable[ProductRow | RejectedRow], *, known: Mapping[str, 
             )
         elif paths.get(code, path) != path:
             reason = f"the code {code} stands for {paths[code]!r} in an earlier row and for {path!r} here"
+        elif (first := code_of.setdefault(path, code)) != code:
+            reason = f"{path!r} has the code {first} in another row and {code} here"
         if reason:
             rejected.append(RejectedRow(line=row.line, reason=reason, raw=row.as_mapping()))
             continue

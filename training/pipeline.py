@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from apps.categories.inference.classifier import TopK, top_classes
@@ -185,36 +185,44 @@ def _fits(
     folds = np.array([fold(group, config.folds, seed=config.seed) for group in data.groups])
     scores = np.zeros((len(tokens), len(data.classes)), np.float32)
     held = np.zeros(len(tokens), bool)
+    seed = config.seed
 
-    def fit(places: NDArray[np.int64]) -> linear.LinearFit:
-        return linear.fit(
-            [tokens[i] for i in places],
-            labels[places],
-            weights[places],
-            options,
-            classes=len(data.classes),
-            seed=config.seed,
-        )
+    def part(places: NDArray[np.int64]) -> tuple[list[linear.Tokens], NDArray[np.int64], NDArray[np.float64]]:
+        return [tokens[i] for i in places], labels[places], weights[places]
 
-    def one(number: int) -> linear.LinearFit | None:
-        if number < 0:
-            final = fit(np.arange(len(tokens)))
-            progress("fitted on every row outside the test part")
-            return final
-        out = np.flatnonzero(folds == number)
-        inside = np.flatnonzero(folds != number)
+    tasks = []
+    for number in range(config.folds):
+        out, inside = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
         if len(out) and len(np.unique(labels[inside])) > 1:
-            scores[out] = fit(inside).scores([tokens[i] for i in out])
             held[out] = True
+            asked = [tokens[i] for i in out]
+            tasks.append(
+                (number, out, delayed(_held_out)(*part(inside), options, len(data.classes), seed, asked))
+            )
+    # Processes, as in the selection; this one fits the final model meanwhile.
+    workers = max(1, selection.jobs(config) - 1)
+    answers = Parallel(n_jobs=workers, return_as="generator")(task for *_, task in tasks)
+    final = linear.fit(*part(np.arange(len(tokens))), options, classes=len(data.classes), seed=seed)
+    progress("fitted on every row outside the test part")
+    for (number, out, _), answer in zip(tasks, answers, strict=True):
+        scores[out] = answer
         progress(f"out-of-fold predictions: part {number + 1} of {config.folds}")
-        return None
-
-    # The largest first, so that no processor waits for it at the end.
-    with ThreadPoolExecutor(selection.jobs(config)) as pool:
-        final = next(fitted for fitted in list(pool.map(one, range(-1, config.folds))) if fitted)
     if not held.any():
         raise TrainingRefused("the rows cannot be parted into folds; label more different products")
     return final, scores, held
+
+
+def _held_out(
+    tokens: list[linear.Tokens],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    options: LinearOptions,
+    classes: int,
+    seed: int,
+    asked: list[linear.Tokens],
+) -> NDArray[np.float32]:
+    """Scores of rows by a model of other rows."""
+    return linear.fit(tokens, labels, weights, options, classes=classes, seed=seed).scores(asked)
 
 
 def _rank(scores: NDArray[np.float32], scale: float, k: int) -> TopK:
@@ -233,8 +241,11 @@ def _test(
 ) -> Metrics | None:
     if not test.rows:
         return None
-    scores, _ = LinearModel(weights).scores(linear_texts(test, options))
+    scores, read = LinearModel(weights).scores(linear_texts(test, options))
     ranked = _rank(scores, scale, KEPT_RANKS)
+    # What the server does not answer is wrong, and not filed.
+    ranked.classes[~read] = -2
+    ranked.confidences[~read] = 0
     return measure(
         ranked.classes,
         ranked.confidences,

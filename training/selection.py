@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from apps.categories.inference.text import TEXT_FIELDS, product_text
@@ -40,6 +40,15 @@ class Trial:
     def score(self) -> float:
         """What the selection maximises."""
         return (self.top1 + self.macro_f1) / 2
+
+    def say(self) -> str:
+        """One line for the person who waits."""
+        options = self.options
+        recipe = " | ".join("+".join(fields) for fields in options.segments)
+        return (
+            f"tried {recipe}, C {options.cost:g}, n-grams {options.gram_share:g}, weights "
+            f"{options.class_weight}: top-1 {self.top1:.3f}, macro-F1 {self.macro_f1:.3f}"
+        )
 
     def describe(self) -> dict[str, object]:
         """For the header."""
@@ -156,40 +165,40 @@ class _Selection:
         return self._try_all(candidates)[0]
 
     def _try_all(self, candidates: Sequence[LinearOptions]) -> list[Trial]:
-        with ThreadPoolExecutor(jobs(self._config)) as pool:
-            trials = list(pool.map(self._trial, candidates))
+        seed = self._config.seed
+        trials: list[Trial] = []
+        # Processes: the solver draws from a generator that threads would share, and so repeat nothing.
+        for trial in Parallel(n_jobs=jobs(self._config), return_as="generator")(
+            delayed(_trial)(self._data, self._splits, options, seed) for options in candidates
+        ):
+            self._progress(trial.say())
+            trials.append(trial)
         self._trials += trials
         return trials
 
-    def _trial(self, options: LinearOptions) -> Trial:
-        data = self._data
-        labels = np.asarray(data.labels, np.int64)
-        truth, predicted = [], []
-        for train, validation in self._splits:
-            fitted = linear.fit(
-                tokens(data, train, options),
-                labels[train],
-                np.asarray(data.weights)[train],
-                options,
-                classes=len(data.classes),
-                seed=self._config.seed,
-            )
-            predicted.append(fitted.scores(tokens(data, validation, options)).argmax(axis=1))
-            truth.append(labels[validation])
-        expected, found = np.concatenate(truth), np.concatenate(predicted).astype(np.int64)
-        trial = Trial(
-            options=options, top1=float((found == expected).mean()), macro_f1=macro_f1(expected, found)
+
+def _trial(
+    data: TrainingData, splits: Sequence[tuple[list[int], list[int]]], options: LinearOptions, seed: int
+) -> Trial:
+    labels = np.asarray(data.labels, np.int64)
+    truth, predicted = [], []
+    for train, validation in splits:
+        fitted = linear.fit(
+            tokens(data, train, options),
+            labels[train],
+            np.asarray(data.weights)[train],
+            options,
+            classes=len(data.classes),
+            seed=seed,
         )
-        recipe = " | ".join("+".join(fields) for fields in options.segments)
-        self._progress(
-            f"tried {recipe}, C {options.cost:g}, n-grams {options.gram_share:g}, "
-            f"weights {options.class_weight}: top-1 {trial.top1:.3f}, macro-F1 {trial.macro_f1:.3f}"
-        )
-        return trial
+        predicted.append(fitted.scores(tokens(data, validation, options)).argmax(axis=1))
+        truth.append(labels[validation])
+    expected, found = np.concatenate(truth), np.concatenate(predicted).astype(np.int64)
+    return Trial(options=options, top1=float((found == expected).mean()), macro_f1=macro_f1(expected, found))
 
 
 def jobs(config: TrainingConfig) -> int:
-    """How many fits run at a time: the solver works outside the interpreter's lock."""
+    """How many fits run at a time, each in a process of its own."""
     return config.jobs or len(os.sched_getaffinity(0))
 
 

@@ -157,9 +157,33 @@ def test_a_file_alone_needs_no_category_and_leaves_the_live_model(
     assert "the title is empty" in rejected.read_text()
 
 
+def test_a_live_model_that_cannot_be_read_is_replaced_by_force_only(shop: Path) -> None:
+    shop.parent.mkdir(parents=True)
+    shop.write_bytes(b"damaged")
+
+    with pytest.raises(CommandError, match="nothing can be compared"):
+        train()
+
+    assert shop.read_bytes() == b"damaged"
+    train("--force")
+    assert ProductionClassifier.load(shop).codes
+
+
+def test_the_live_model_is_no_output(shop: Path) -> None:
+    train()
+    before = shop.read_bytes()
+
+    for option in ([], ["--no-promote"]):
+        with pytest.raises(CommandError, match="is the live model"):
+            train(*option, "--output", str(shop))
+
+    assert shop.read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--target-precision", "0"], "--target-precision 0"),
         (["--target-precision", "1.5"], "--target-precision 1.5"),
         (["--test-fraction", "0"], "add --no-promote"),
         (["--no-promote", "--data", "x.csv"], "needs --output"),

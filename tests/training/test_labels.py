@@ -38,6 +38,15 @@ def test_a_code_of_two_paths_is_rejected_where_it_contradicts() -> None:
     assert "stands for 'A'" in labels.rejected[0].reason
 
 
+def test_a_path_of_two_codes_is_rejected_where_it_contradicts() -> None:
+    labels = label_rows(
+        [row(2, category_path="A", category_code="X"), row(3, category_path="A", category_code="Y")]
+    )
+
+    assert [found.line for found in labels.rows] == [2]
+    assert "'A' has the code X" in labels.rejected[0].reason
+
+
 def test_with_the_shops_categories_an_unknown_label_is_rejected() -> None:
     known = {"Tools": "CAT_TOOLS", "Tools > Drills": "CAT_OLD_NAME"}
 

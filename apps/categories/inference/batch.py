@@ -191,7 +191,8 @@ def _answer(
 ) -> Iterator[dict[str, Any]]:
     batch = list(batch)
     usable = [row.as_mapping() for row in batch if isinstance(row, ProductRow)]
-    answers = iter(classifier.predict(usable, top_k=options.top_k))
+    # Two at least: that a second category stays likely is a reason to ask.
+    answers = iter(classifier.predict(usable, top_k=max(2, options.top_k)))
     for row in batch:
         if isinstance(row, RejectedRow):
             tally.reject()
@@ -205,7 +206,7 @@ def _answer(
                 predictions, threshold=classifier.threshold, min_confidence=options.min_confidence
             )
             tally.add(decision)
-            yield answer_line(classifier, row.sku, predictions, decision)
+            yield answer_line(classifier, row.sku, predictions[: options.top_k], decision)
 
 
 def _metadata(

@@ -23,7 +23,7 @@ MAX_WORD_LENGTH = 48
 """Longer words are cut: they are codes and addresses, and each letter costs n-grams."""
 GRAM_LENGTHS = (2, 3, 4, 5)
 CACHE_BYTES = 128 * 2**20
-"""Bound on the remembered word rows of one model."""
+"""Bound on the remembered word rows of one model, or 4,096 rows where that is more."""
 _MIN_ROWS = 4096
 _CHUNK_BYTES = 2**22
 
@@ -304,10 +304,11 @@ class LinearModel:
                 owners.append(index)
                 amounts.append(float(idf[own]))
                 squares[index] += float(idf[own]) ** 2
-            self._slots[word] = first + index
         if features:
             owner, classes, values_ = self._sparse(np.array(features), np.array(amounts, np.float32))
             np.add.at(rows.reshape(-1), np.array(owners)[owner] * self.classes + classes, values_)
+        # Only now: a word whose row could not be made must not be found.
+        self._slots.update((word, first + index) for index, word in enumerate(new))
 
     def _reserve(self, rows: int) -> None:
         if rows > len(self._rows):

@@ -18,7 +18,10 @@ MAX_CHARACTERS = 4000
 Segments = Sequence[Sequence[str]]
 """A recipe: segments of fields. The fields of a segment are read as one text; segments are weighed apart."""
 
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\u200b-\u200f\u2060\ufeff]")
+_NOT_TEXT = re.compile(
+    r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\ud800-\udfff"
+    r"\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+)
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _NUMBER_AND_UNIT = re.compile(
     r"\d+(?:[.,/x*]\d+)*\s*"

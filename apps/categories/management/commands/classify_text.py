@@ -67,10 +67,11 @@ class Command(BaseCommand):
             yield text
 
     def answer(self, classifier: ProductionClassifier, text: str, top_k: int) -> None:
-        (predictions,) = classifier.predict([text], top_k=top_k)
+        # Two at least: that a second category stays likely is a reason to ask.
+        (predictions,) = classifier.predict([text], top_k=max(2, top_k))
         decision = decide(predictions, threshold=classifier.threshold)
         self.stdout.write(text)
-        for prediction in predictions:
+        for prediction in predictions[:top_k]:
             code = prediction["category_code"]
             self.stdout.write(f"  {prediction['confidence']:6.1%}  {classifier.path(code)}  ({code})")
         spoken = SPOKEN.get(decision.action, "no answer")

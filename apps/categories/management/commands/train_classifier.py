@@ -12,7 +12,7 @@ from ...conf import get_settings
 from ...inference import artifact
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, ClassifierUnavailable
-from ...inference.files import RejectWriter, open_reader
+from ...inference.files import RejectWriter, open_reader, rejected_path
 from ...inference.text import TEXT_FIELDS
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class Command(BaseCommand):
             raise CommandError(
                 f"training needs the package {error.name}: pip install -r requirements-ml.txt"
             ) from error
-        started = time.monotonic()
+        started, target = time.monotonic(), options["target_precision"]
         try:
             config = TrainingConfig(
                 backend=options["backend"],
-                target_precision=options["target_precision"] or get_settings().target_precision,
+                target_precision=get_settings().target_precision if target is None else target,
                 test_fraction=options["test_fraction"],
                 folds=options["folds"],
                 fields=tuple(name.strip() for name in options["fields"].split(",") if name.strip()),
@@ -101,6 +101,12 @@ class Command(BaseCommand):
             raise CommandError("--test-fraction 0 leaves nothing to compare models on; add --no-promote")
         if options["no_promote"] and options["data"] and not options["output"]:
             raise CommandError("--no-promote with --data needs --output PATH: where the artifact goes")
+        live = get_settings().artifact
+        if options["output"] and options["output"].resolve() == live.resolve():
+            raise CommandError(
+                f"--output {options['output']} is the live model, which only a comparison may replace: name "
+                "another file, or leave --output out"
+            )
         try:
             rows = self._rows(options)
             result = pipeline.run(rows, config, progress=self._say)
@@ -142,7 +148,7 @@ class Command(BaseCommand):
             labels = label_rows(reader, known=known)
             if reader.unknown_columns:
                 self._say(f"ignoring the columns {', '.join(reader.unknown_columns)}")
-        rejects = options["rejected"] or Path("outputs") / f"{path.name.split('.')[0]}.rejected.csv"
+        rejects = options["rejected"] or rejected_path(path, Path("outputs"))
         with RejectWriter(rejects) as writer:
             for row in labels.rejected:
                 writer.write(row)
@@ -183,8 +189,13 @@ class Command(BaseCommand):
         challenger = ProductionClassifier.load(kept)
         try:
             champion = runtime.get_classifier()
-        except ClassifierUnavailable:
+        except ClassifierUnavailable as error:
             champion = None
+            if get_settings().artifact.exists() and not options["force"]:
+                raise CommandError(
+                    f"not put live: there is a live model, but nothing can be compared with it: {error} The "
+                    f"new one is kept at {kept}; put it live all the same with --force"
+                ) from error
         if champion is not None and champion.sha256 != challenger.sha256:
             from training.gate import compare
 
