@@ -141,7 +141,7 @@ def summary(outcome: Outcome, prepared: Prepared, *, seconds: float, url: str) -
     lines += [
         f"  and left {outcome.waiting:,} to you, with its candidates.",
         "",
-        f"Look at them: `make serve`, then {url} as {ADMIN}, Suggestions.",
+        f"Look at them: `make serve`, then {url} as {ADMIN}, Review queue.",
         "Your decisions there are labels: `manage.py train_classifier` learns from them.",
         f"The demo took {seconds:.0f} s.",
     ]

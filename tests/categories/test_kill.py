@@ -168,6 +168,8 @@ def test_a_worker_that_is_asked_to_stop_stops(shop: Shop, polite: signal.Signals
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # What runs the tests may ignore interrupts (a job in the background does), and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline().startswith("Watching")

@@ -187,11 +187,12 @@ class Command(BaseCommand):
             return
         kept = self._keep(result)
         challenger = ProductionClassifier.load(kept)
+        champion = None
         try:
-            champion = runtime.get_classifier()
+            if get_settings().artifact.exists():
+                champion = runtime.get_classifier()
         except ClassifierUnavailable as error:
-            champion = None
-            if get_settings().artifact.exists() and not options["force"]:
+            if not options["force"]:
                 raise CommandError(
                     f"not put live: there is a live model, but nothing can be compared with it: {error} The "
                     f"new one is kept at {kept}; put it live all the same with --force"
