@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import beta
+
+CONFIDENCE = 0.95
+"""Certainty of every bound, one-sided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +29,16 @@ class Threshold:
     """Share of all held-out predictions at or above the value."""
 
 
-def precision_bound(rows: int, errors: int, *, confidence: float = 0.95) -> float:
+def precision_bound(rows: int, errors: int, *, confidence: float = CONFIDENCE) -> float:
     """One-sided lower bound of a precision after `errors` wrong of `rows` (Clopper and Pearson, 1934)."""
     if rows <= errors:
         return 0.0
-    return float(beta.ppf(1 - confidence, rows - errors, errors + 1))
+    return float(_bounds(np.array([rows]), np.array([errors]), confidence)[0])
+
+
+def _bounds(rows: NDArray[np.int64], errors: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
+    """The exact bound of each pair; NaN where nothing is right."""
+    return np.asarray(beta.ppf(1 - confidence, rows - errors, errors + 1), np.float64)
 
 
 def choose(confidences: Sequence[float], right: Sequence[bool], *, target: float) -> Threshold:
@@ -44,7 +53,7 @@ def choose(confidences: Sequence[float], right: Sequence[bool], *, target: float
     rows = np.arange(1, len(held) + 1)
     # A threshold takes all rows of its own confidence.
     last = np.flatnonzero(np.r_[falling[1:] != falling[:-1], True]) if len(held) else np.zeros(0, int)
-    bounds = beta.ppf(0.05, rows[last] - errors[last], errors[last] + 1) if len(last) else np.zeros(0)
+    bounds = _bounds(rows[last], errors[last], CONFIDENCE)
     reached = np.flatnonzero(np.nan_to_num(bounds) >= target)
     if not len(reached):
         return Threshold(value=None, target=target, rows=0, errors=0, bound=0.0, coverage=0.0)

@@ -78,7 +78,7 @@ def products_import(
                 batch, columns=columns, places=places, run=run, using=using, on_reject=on_reject
             )
             on_progress(summary)
-    except Exception:
+    except Exception:  # noted in the ledger, and raised on
         run_finish(run, ClassificationRun.Status.FAILED)
         raise
     except BaseException:

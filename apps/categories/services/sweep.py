@@ -74,7 +74,7 @@ def products_sweep(
     ledger = _Ledger(options, version)
     try:
         summary = _pass(options, ledger, on_progress)
-    except Exception:
+    except Exception:  # noted in the ledger, and raised on
         ledger.close(ClassificationRun.Status.FAILED)
         raise
     except BaseException:
