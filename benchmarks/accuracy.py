@@ -72,9 +72,14 @@ def fit_forest(texts: Sequence[str], labels: Sequence[str], _cost: float) -> Pre
 
 
 def fit_fasttext(texts: Sequence[str], labels: Sequence[str], _cost: float) -> Predict:
-    """fastText, dim 100, word pairs, character n-grams 2 to 5, 25 epochs at 0.5."""
+    """fastText, dim 100, word pairs, character n-grams 2 to 5, learning rate 1.
+
+    A fixed number of epochs starves a small catalogue (25 leave mercadona_es at 0.30 top-1, 87 bring 0.72):
+    it sees 300,000 rows, in 25 to 100 epochs.
+    """
     import fasttext
 
+    epochs = min(100, max(25, round(300_000 / len(texts))))
     names = sorted(set(labels))
     number = {name: place for place, name in enumerate(names)}
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as file:
@@ -82,7 +87,7 @@ def fit_fasttext(texts: Sequence[str], labels: Sequence[str], _cost: float) -> P
             file.write(f"__label__{number[label]} {_line(text)}\n")
         file.flush()
         model = fasttext.train_supervised(
-            file.name, dim=100, wordNgrams=2, minn=2, maxn=5, epoch=25, lr=0.5, thread=1, seed=1, verbose=0
+            file.name, dim=100, wordNgrams=2, minn=2, maxn=5, epoch=epochs, lr=1.0, thread=1, seed=1, verbose=0
         )
 
     def predict(asked: Sequence[str]) -> list[str]:

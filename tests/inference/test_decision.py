@@ -11,7 +11,7 @@ def predictions(*confidences: float) -> list[Prediction]:
 
 def test_at_the_threshold_the_first_candidate_is_assigned() -> None:
     assert decide(predictions(0.91, 0.05), threshold=0.91) == Decision(
-        action="assign", category_code="CAT_0", confidence=0.91, reason="91% reaches the 91% that is needed"
+        action="assign", category_code="CAT_0", confidence=0.91, reason="reaches the 91% that is needed"
     )
 
 
@@ -33,7 +33,7 @@ def test_a_bar_asked_for_can_only_be_raised() -> None:
     assert decide(predictions(0.85), threshold=0.9, min_confidence=0.1).action == "review"
     assert (
         decide(predictions(0.97), threshold=0.9, min_confidence=0.1).reason
-        == "97% reaches the 90% that is needed"
+        == "reaches the 90% that is needed"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypedDict
 
 Action = Literal["assign", "assign_parent", "review", "none"]
@@ -32,6 +33,7 @@ class Decision:
     """One short sentence for a merchandiser."""
 
 
+@lru_cache(maxsize=1024)
 def percent(share: float, *, up: bool = False) -> str:
     """A share in whole percents, rounded down (or `up`: what missed a bar never reads as high as it)."""
     hundredths = round(share * 100, 6)
@@ -62,7 +64,7 @@ def decide(
         action="review" if reason else "assign",
         category_code=first["category_code"],
         confidence=first["confidence"],
-        reason=reason or f"{percent(first['confidence'])} reaches the {percent(bar)} that is needed",
+        reason=reason or f"reaches the {percent(bar)} that is needed",
     )
 
 

@@ -1,7 +1,7 @@
 """A batch of products, from their text to their place: the only writer of what the model decides."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -89,10 +89,10 @@ def to_row(values: tuple[Any, ...]) -> Row:
     return Row(pk, source, category_id, is_stale, digest, classified_at, values[6:], values)
 
 
-def row_texts(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """The texts of these rows by our names."""
+def text_reader() -> Callable[[Row], dict[str, Any]]:
+    """What gives the texts of a row by our names."""
     names = tuple(get_product_model().text_lookups())
-    return [dict(zip(names, row.texts, strict=True)) for row in rows]
+    return lambda row: dict(zip(names, row.texts, strict=True))
 
 
 def products_classify(
@@ -114,11 +114,8 @@ def products_classify(
     products = get_product_model()._base_manager.using(alias)
     wanted = products.filter(pk__in=list(pks)).exclude(category_source__in=LABELS).order_by("pk")
     rows = [to_row(values) for values in wanted.values_list(*row_columns())]
-    due = [
-        row
-        for row, text in zip(rows, row_texts(rows), strict=True)
-        if force or row.is_stale or text_digest(text) != row.digest
-    ]
+    text = text_reader()
+    due = [row for row in rows if force or row.is_stale or text_digest(text(row)) != row.digest]
     if not due:
         return ClassifySummary()
     return scored_write(rows_score(due, min_confidence=min_confidence), run=run, dry_run=dry_run, using=alias)
@@ -146,7 +143,7 @@ def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> S
     settings = get_settings()
     classifier = runtime.get_classifier()
     threshold = classifier.threshold if settings.threshold is None else settings.threshold
-    texts = row_texts(rows)
+    texts = list(map(text_reader(), rows))
     # Two at least: that a second category stays likely is a reason to ask.
     answers = classifier.predict(texts, top_k=max(2, settings.top_k))
     return Scored(

@@ -20,7 +20,7 @@ from ..inference.errors import ClassifierUnavailable
 from ..inference.text import text_digest
 from ..models import ClassifiableProduct, ClassificationRun, get_product_model
 from ..selectors import stale_products, unlabelled_products
-from .filing import ClassifySummary, Row, row_columns, row_texts, rows_score, scored_write, to_row
+from .filing import ClassifySummary, Row, row_columns, rows_score, scored_write, text_reader, to_row
 from .runs import run_beat, run_finish, run_start, runs_alive
 
 PAGE = 2000
@@ -204,9 +204,10 @@ def _batches(pages: Iterable[list[Row]], size: int, limit: int | None) -> Iterat
 
 
 def _due(page: Sequence[Row], options: SweepOptions, since: datetime) -> Iterator[Row]:
-    for row, text in zip(page, row_texts(page), strict=True):
+    text = text_reader()
+    for row in page:
         again = options.everything and (row.classified_at is None or row.classified_at < since)
-        if row.is_stale or again or (not options.marked_only and text_digest(text) != row.digest):
+        if row.is_stale or again or (not options.marked_only and text_digest(text(row)) != row.digest):
             yield row
 
 
