@@ -87,7 +87,16 @@ def fit_fasttext(texts: Sequence[str], labels: Sequence[str], _cost: float) -> P
             file.write(f"__label__{number[label]} {_line(text)}\n")
         file.flush()
         model = fasttext.train_supervised(
-            file.name, dim=100, wordNgrams=2, minn=2, maxn=5, epoch=epochs, lr=1.0, thread=1, seed=1, verbose=0
+            verbose=0,
+            dim=100,
+            wordNgrams=2,
+            minn=2,
+            maxn=5,
+            epoch=epochs,
+            lr=1.0,
+            thread=1,
+            seed=1,
+            verbose=0,
         )
 
     def predict(asked: Sequence[str]) -> list[str]:

@@ -1,5 +1,8 @@
 """`train_classifier` on the shop's own labels: first model, refused successor, forced successor, codes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -197,3 +200,22 @@ def test_what_cannot_be_trained_is_refused_with_the_next_step(
     settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tmp_path / "classifier.pt"}
     with pytest.raises(CommandError, match=said):
         call_command("train_classifier", *options, stdout=StringIO())
+
+
+def test_a_site_without_the_training_packages_is_told_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['sklearn'] = None\n"
+        "from django.core.management import execute_from_command_line\n"
+        "execute_from_command_line(['manage.py', 'train_classifier', '--data', 'rows.csv'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "bunoraa.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "training needs the package sklearn" in done.stderr
+    assert "pip install -r requirements-ml.txt" in done.stderr
+    assert "Traceback" not in done.stderr
