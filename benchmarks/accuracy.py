@@ -87,7 +87,6 @@ def fit_fasttext(texts: Sequence[str], labels: Sequence[str], _cost: float) -> P
             file.write(f"__label__{number[label]} {_line(text)}\n")
         file.flush()
         model = fasttext.train_supervised(
-            verbose=0,
             dim=100,
             wordNgrams=2,
             minn=2,
