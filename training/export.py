@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import top_classes
+from apps.categories.inference.engines import Engine
 from apps.categories.inference.errors import TrainingRefused
 from apps.categories.inference.linear import LinearModel, LinearWeights
 from apps.categories.inference.taxonomy import Taxonomy
 from apps.categories.inference.text import clean, product_text
+from training.backends.fitted import Fitted
 
 GOLDEN_ROWS = 24
 LEAST_AGREEMENT = 0.995
@@ -47,14 +49,8 @@ def torch_archive(records: Mapping[str, bytes]) -> tuple[bytes, dict[str, str]]:
     return buffer.getvalue(), {name: f"archive/data/{place}" for place, name in enumerate(records)}
 
 
-def build(
-    weights: LinearWeights,
-    header: Mapping[str, Any],
-    *,
-    paths: Mapping[str, str],
-    golden_products: Sequence[Mapping[str, str]],
-) -> bytes:
-    """The sealed artifact. `header` needs `classes`, `segments` and `calibration`; `paths`: code to path."""
+def linear_records(weights: LinearWeights) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What the linear engine needs: its part of the header, and its records."""
     arrays = {
         "pairs": weights.pairs,
         "idf": weights.idf,
@@ -63,20 +59,41 @@ def build(
         "weights": weights.weights,
         "intercept": weights.intercept,
     }
-    full = dict(header)
-    full["arrays"] = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
-    full["segment_weights"] = list(weights.segment_weights)
-    full["gram_share"] = weights.gram_share
-    taxonomy = Taxonomy.covering({code: paths[code] for code in header["classes"]})
+    header = {
+        "engine": "linear",
+        "arrays": {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()},
+        "segment_weights": list(weights.segment_weights),
+        "gram_share": weights.gram_share,
+    }
     records = {
-        "header": json.dumps(full, ensure_ascii=False, separators=(",", ":")).encode(),
-        "taxonomy": taxonomy.to_json(),
-        "golden": _golden(weights, header, golden_products),
         "words": "\n".join(weights.words).encode(),
         "grams": "\n".join(weights.grams).encode(),
         **{name: np.ascontiguousarray(array).tobytes() for name, array in arrays.items()},
     }
+    return header, records
+
+
+def build(
+    fitted: Fitted,
+    header: Mapping[str, Any],
+    *,
+    paths: Mapping[str, str],
+    golden_products: Sequence[Mapping[str, str]],
+) -> bytes:
+    """The sealed artifact. `header` needs `classes`, `segments` and `calibration`; `paths`: code to path."""
+    taxonomy = Taxonomy.covering({code: paths[code] for code in header["classes"]})
+    records = {
+        "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(),
+        "taxonomy": taxonomy.to_json(),
+        "golden": _golden(fitted.engine(), header, golden_products),
+        **fitted.records,
+    }
     return artifact.seal(*torch_archive(records))
+
+
+def poison_texts() -> list[str]:
+    """POISON as a model reads it."""
+    return [clean(text) for text in POISON]
 
 
 def check_parity(
@@ -103,17 +120,14 @@ def check_parity(
     return agreement
 
 
-def _golden(
-    weights: LinearWeights, header: Mapping[str, Any], products: Sequence[Mapping[str, str]]
-) -> bytes:
+def _golden(engine: Engine, header: Mapping[str, Any], products: Sequence[Mapping[str, str]]) -> bytes:
     """Products and poison texts with the answers of the exported model."""
     classes, scale = header["classes"], header["calibration"]["scale"]
-    model = LinearModel(weights)
     items: list[str | Mapping[str, str]] = [*products[:GOLDEN_ROWS], *POISON]
     answers: list[list[list[object]]] = []
     for item in items:
         text = clean(item) if isinstance(item, str) else product_text(item, header["segments"])
-        scores, read = model.scores([text])
+        scores, read = engine.scores([text])
         top = top_classes(scores, read, scale=scale, k=min(3, len(classes)))
         pairs = zip(top.classes[0].tolist(), top.confidences[0].tolist(), strict=True)
         answers.append([[classes[place], confidence] for place, confidence in pairs] if read[0] else [])

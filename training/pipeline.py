@@ -7,25 +7,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from apps.categories.inference.classifier import TopK, top_classes
 from apps.categories.inference.decision import BOTH_LIKELY
 from apps.categories.inference.errors import TrainingRefused
-from apps.categories.inference.linear import LinearModel, LinearWeights
 from apps.categories.inference.text import product_text
+from training import backends, export, thresholds
 from training import data as checks
-from training import export, selection, thresholds
-from training.backends import linear
-from training.backends.linear import LinearOptions
+from training.backends.fitted import Fitted
 from training.calibration import expected_calibration_error, fit_scale
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
 from training.evaluation import Metrics, measure
-from training.splits import fold, in_test
+from training.splits import in_test
 
-PARITY_ROWS = 1500
 KEPT_RANKS = 5
 
 
@@ -70,11 +66,8 @@ def run(
         f"{len(data.rows):,} rows, {len(data.classes):,} categories; "
         f"{len(development.rows):,} to learn from, {len(test.rows):,} kept for the final test"
     )
-    options, trials = selection.select(development, config, progress=progress)
-    recipe = " | ".join("+".join(fields) for fields in options.segments)
-    progress(f"reading {recipe}; C {options.cost:g}, class weights: {options.class_weight}")
-    final, scores, held = _fits(development, options, config, progress)
-
+    fitted = backends.train(development, config, progress)
+    scores, held = fitted.scores, fitted.held
     labels = np.asarray(development.labels, np.int64)
     scale = fit_scale(scores[held], labels[held], np.asarray(development.weights)[held])
     ranked = _rank(scores, scale, KEPT_RANKS)
@@ -96,13 +89,7 @@ def run(
     before = _rank(scores[held], 1.0, 1).confidences[:, 0].astype(np.float64)
     progress(_say_threshold(threshold))
 
-    weights = final.export()
-    kept = linear_texts(development, options)
-    probe = [*kept[:PARITY_ROWS], *(product_text({"title": text}, (("title",),)) for text in export.POISON)]
-    agreement = export.check_parity(
-        weights, probe, final.scores(linear.tokenise(probe)), classes=data.classes
-    )
-    tested = _test(weights, test, options, scale, threshold.value)
+    tested = _test(fitted, test, scale, threshold.value)
     created = (now or datetime.now(UTC)).astimezone(UTC)
     digest = data_digest(data.rows)
     version = f"{config.backend}-{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -111,7 +98,7 @@ def run(
         "backend": config.backend,
         "created": created.isoformat(),
         "classes": list(data.classes),
-        "segments": [list(fields) for fields in options.segments],
+        "segments": [list(fields) for fields in fitted.segments],
         "calibration": {
             "method": "temperature",
             "scale": scale,
@@ -122,7 +109,6 @@ def run(
         "metrics": {
             "out_of_fold": out_of_fold.as_dict(),
             "test": tested.as_dict() if tested else None,
-            "export_agreement": agreement,
         },
         "split": {"test_fraction": config.test_fraction, "seed": config.seed},
         "data": {
@@ -131,12 +117,13 @@ def run(
             "findings": [finding.text for finding in data.findings],
         },
         "options": config.as_dict(),
-        "selection": [trial.describe() for trial in trials],
+        "training": dict(fitted.notes),
+        **fitted.header,
     }
     paths = {row.category_code: row.category_path for row in data.rows}
     step = max(1, len(development.rows) // export.GOLDEN_ROWS)
     sealed = export.build(
-        weights,
+        fitted,
         header,
         paths=paths,
         golden_products=[dict(row.fields()) for row in development.rows[::step]],
@@ -158,11 +145,6 @@ def data_digest(rows: Sequence[LabelledRow]) -> str:
     return hashlib.sha256("\x1e".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def linear_texts(data: TrainingData, options: LinearOptions) -> list[str]:
-    """What the model reads of each row."""
-    return [product_text(row.fields(), options.segments) for row in data.rows]
-
-
 def _part(data: TrainingData, side: NDArray[np.bool_]) -> TrainingData:
     chosen = np.flatnonzero(side).tolist()
     return replace(
@@ -173,56 +155,6 @@ def _part(data: TrainingData, side: NDArray[np.bool_]) -> TrainingData:
         weights=[data.weights[i] for i in chosen],
         contradictory=[data.contradictory[i] for i in chosen],
     )
-
-
-def _fits(
-    data: TrainingData, options: LinearOptions, config: TrainingConfig, progress: Callable[[str], None]
-) -> tuple[linear.LinearFit, NDArray[np.float32], NDArray[np.bool_]]:
-    """The model on all rows, the out-of-fold scores, and which rows have one."""
-    tokens = linear.tokenise(linear_texts(data, options))
-    labels = np.asarray(data.labels, np.int64)
-    weights = np.asarray(data.weights, np.float64)
-    folds = np.array([fold(group, config.folds, seed=config.seed) for group in data.groups])
-    scores = np.zeros((len(tokens), len(data.classes)), np.float32)
-    held = np.zeros(len(tokens), bool)
-    seed = config.seed
-
-    def part(places: NDArray[np.int64]) -> tuple[list[linear.Tokens], NDArray[np.int64], NDArray[np.float64]]:
-        return [tokens[i] for i in places], labels[places], weights[places]
-
-    tasks = []
-    for number in range(config.folds):
-        out, inside = np.flatnonzero(folds == number), np.flatnonzero(folds != number)
-        if len(out) and len(np.unique(labels[inside])) > 1:
-            held[out] = True
-            asked = [tokens[i] for i in out]
-            tasks.append(
-                (number, out, delayed(_held_out)(*part(inside), options, len(data.classes), seed, asked))
-            )
-    # Processes, as in the selection; this one fits the final model meanwhile.
-    workers = max(1, selection.jobs(config) - 1)
-    answers = Parallel(n_jobs=workers, return_as="generator")(task for *_, task in tasks)
-    final = linear.fit(*part(np.arange(len(tokens))), options, classes=len(data.classes), seed=seed)
-    progress("fitted on every row outside the test part")
-    for (number, out, _), answer in zip(tasks, answers, strict=True):
-        scores[out] = answer
-        progress(f"out-of-fold predictions: part {number + 1} of {config.folds}")
-    if not held.any():
-        raise TrainingRefused("the rows cannot be parted into folds; label more different products")
-    return final, scores, held
-
-
-def _held_out(
-    tokens: list[linear.Tokens],
-    labels: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    options: LinearOptions,
-    classes: int,
-    seed: int,
-    asked: list[linear.Tokens],
-) -> NDArray[np.float32]:
-    """Scores of rows by a model of other rows."""
-    return linear.fit(tokens, labels, weights, options, classes=classes, seed=seed).scores(asked)
 
 
 def _rank(scores: NDArray[np.float32], scale: float, k: int) -> TopK:
@@ -236,12 +168,10 @@ def _torn(confidences: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(confidences[:, 1] >= BOTH_LIKELY * confidences[:, 0])
 
 
-def _test(
-    weights: LinearWeights, test: TrainingData, options: LinearOptions, scale: float, threshold: float | None
-) -> Metrics | None:
+def _test(fitted: Fitted, test: TrainingData, scale: float, threshold: float | None) -> Metrics | None:
     if not test.rows:
         return None
-    scores, read = LinearModel(weights).scores(linear_texts(test, options))
+    scores, read = fitted.engine().scores([product_text(row.fields(), fitted.segments) for row in test.rows])
     ranked = _rank(scores, scale, KEPT_RANKS)
     # What the server does not answer is wrong, and not filed.
     ranked.classes[~read] = -2

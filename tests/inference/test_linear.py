@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.categories.inference.classifier import ProductionClassifier, _linear_weights
+from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.engines import linear_weights
 from apps.categories.inference.errors import ArtifactInvalid
 from apps.categories.inference.linear import (
     MAX_WORD_LENGTH,
@@ -20,7 +21,7 @@ from training.data import LabelledRow
 
 @pytest.fixture(scope="module")
 def weights(tiny_classifier: ProductionClassifier) -> LinearWeights:
-    return _linear_weights(tiny_classifier.header, tiny_classifier.artifact.records)
+    return linear_weights(tiny_classifier.header, tiny_classifier.artifact.records)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.errors import TrainingRefused
+from apps.categories.inference.linear import LinearModel
 from apps.categories.inference.text import group_key
 from tests.conftest import TINY
 from tests.tiny import labelled_rows
@@ -218,7 +219,7 @@ def test_served_scores_are_the_trained_ones(tiny_rows: tuple[LabelledRow, ...]) 
         "silk",
     ]
 
-    served, read = pipeline.LinearModel(fitted.export()).scores(asked)
+    served, read = LinearModel(fitted.export()).scores(asked)
 
     # Half precision and pruning are all that may part them.
     assert np.abs(served - fitted.scores(linear.tokenise(asked))).max() < 0.05

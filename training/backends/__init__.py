@@ -1,1 +1,15 @@
-"""Model families. Each fits labelled texts and hands out scores and records for the artifact."""
+"""The model families. Each takes labelled rows and gives a `Fitted`."""
+
+from collections.abc import Callable
+
+from training.backends.fitted import Fitted
+from training.config import TrainingConfig
+from training.data import TrainingData
+
+
+def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> Fitted:
+    """Train `config.backend` on these rows. Raises TrainingRefused."""
+    from training.backends import linear_family
+
+    families = {"linear": linear_family.train}
+    return families[config.backend](data, config, progress)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from . import artifact as artifacts
 from .decision import Prediction
+from .engines import load_engine
 from .errors import ArtifactInvalid
-from .linear import LinearModel, LinearWeights
 from .taxonomy import Taxonomy
 from .text import TEXT_FIELDS, clean, product_text
 
@@ -22,7 +22,6 @@ BATCH = 2048
 GOLDEN_TOLERANCE = 2e-3
 """Largest difference of a golden confidence between the machine that exported and this one."""
 
-_INTEGER, _FLOAT = "integer", "float"
 _AGAIN = "train and export it again"
 
 
@@ -62,19 +61,18 @@ class ProductionClassifier:
             self._scale = np.float32(header["calibration"]["scale"])
             self.taxonomy = Taxonomy.from_json(artifact.records["taxonomy"])
             self._paths = [self.taxonomy.path(code) for code in self.codes]
-            weights = _linear_weights(header, artifact.records)
+            self._engine = load_engine(header, artifact.records)
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ArtifactInvalid(
                 f"{artifact.path} is intact, but its header is not one that this version reads "
                 f"({type(error).__name__}: {error}); {_AGAIN}"
             ) from error
         unknown = {field for fields in self.segments for field in fields} - set(TEXT_FIELDS)
-        if unknown or len(self.codes) != len(weights.intercept) or not len(self.segments):
+        if unknown or len(self.codes) != self._engine.classes or not len(self.segments):
             raise ArtifactInvalid(
                 f"{artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} "
                 f"classes do not fit its model; {_AGAIN}"
             )
-        self._model = LinearModel(weights)
         self._prove(golden)
 
     @classmethod
@@ -150,7 +148,7 @@ class ProductionClassifier:
         step = max(16, min(BATCH, 2**22 // len(self.codes)))
         for start in range(0, len(items), step):
             texts = [self.text(item) for item in items[start : start + step]]
-            scores, read = self._model.scores(texts)
+            scores, read = self._engine.scores(texts)
             yield top_classes(scores, read, scale=float(self._scale), k=k)
 
     def _prove(self, golden: Mapping[str, Any]) -> None:
@@ -212,28 +210,3 @@ def _alike(answer: Sequence[Prediction], expected: Sequence[Sequence[Any]]) -> b
     )
     tied = len(expected) > 1 and float(expected[0][1]) - float(expected[1][1]) <= GOLDEN_TOLERANCE
     return close and (tied or answer[0]["category_code"] == expected[0][0])
-
-
-def _linear_weights(header: Mapping[str, Any], records: Mapping[str, memoryview]) -> LinearWeights:
-    def array(name: str, kind: str) -> NDArray[Any]:
-        dtype, shape = header["arrays"][name]
-        found = np.dtype(str(dtype))
-        if (found.kind in "ui") != (kind == _INTEGER) or found.kind not in "uif":
-            raise ValueError(f"the array {name} is of type {dtype}, expected {kind} numbers")
-        return np.frombuffer(records[name], found).reshape([int(length) for length in shape])
-
-    def lines(name: str) -> list[str]:
-        return bytes(records[name]).decode().split("\n") if len(records[name]) else []
-
-    return LinearWeights(
-        words=lines("words"),
-        pairs=array("pairs", _INTEGER),
-        grams=lines("grams"),
-        idf=array("idf", _FLOAT),
-        indptr=array("indptr", _INTEGER),
-        indices=array("indices", _INTEGER),
-        weights=array("weights", _FLOAT),
-        intercept=array("intercept", _FLOAT),
-        segment_weights=tuple(float(weight) for weight in header["segment_weights"]),
-        gram_share=float(header["gram_share"]),
-    )
