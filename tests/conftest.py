@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,20 @@ from training.config import TrainingConfig
 from training.data import LabelledRow
 from training.pipeline import TrainingResult
 
+# No test may wait for a model hub; before anything imports the library that reads it.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 TINY = TrainingConfig(fields=("title", "brand"), class_weight="none", folds=3, jobs=1)
+TINY_ENCODER = TrainingConfig(
+    backend="distilbert",
+    base_model="scratch",
+    fields=("title", "brand"),
+    epochs=3,
+    batch_size=32,
+    learning_rate=2e-3,
+    int8="always",
+    refit=False,
+)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +56,15 @@ def tiny_artifact(tiny_result: TrainingResult, tmp_path_factory: pytest.TempPath
 def tiny_classifier(tiny_artifact: Path) -> ProductionClassifier:
     """The tiny model, loaded."""
     return ProductionClassifier.load(tiny_artifact)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(
+    tiny_rows: tuple[LabelledRow, ...], tmp_path_factory: pytest.TempPathFactory
+) -> TrainingResult:
+    """One real training run of a small transformer."""
+    config = replace(TINY_ENCODER, work_dir=str(tmp_path_factory.mktemp("checkpoints")))
+    return pipeline.run(tiny_rows, config, now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import top_classes
-from apps.categories.inference.engines import Engine
+from apps.categories.inference.engines import Engine, forms
 from apps.categories.inference.errors import TrainingRefused
 from apps.categories.inference.linear import LinearModel, LinearWeights
 from apps.categories.inference.taxonomy import Taxonomy
@@ -85,7 +85,7 @@ def build(
     records = {
         "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode(),
         "taxonomy": taxonomy.to_json(),
-        "golden": _golden(fitted.engine(), header, golden_products),
+        "golden": _golden(fitted, header, golden_products),
         **fitted.records,
     }
     return artifact.seal(*torch_archive(records))
@@ -120,18 +120,25 @@ def check_parity(
     return agreement
 
 
-def _golden(engine: Engine, header: Mapping[str, Any], products: Sequence[Mapping[str, str]]) -> bytes:
-    """Products and poison texts with the answers of the exported model."""
-    classes, scale = header["classes"], header["calibration"]["scale"]
+def _golden(fitted: Fitted, header: Mapping[str, Any], products: Sequence[Mapping[str, str]]) -> bytes:
+    """Products and poison texts with the answers of the exported model, in each of its forms."""
     items: list[str | Mapping[str, str]] = [*products[:GOLDEN_ROWS], *POISON]
+    texts = [
+        clean(item) if isinstance(item, str) else product_text(item, header["segments"]) for item in items
+    ]
+    predictions = {form: _answers(fitted.engine(form), texts, header) for form in forms(fitted.header)}
+    return json.dumps({"texts": items, "predictions": predictions}, separators=(",", ":")).encode()
+
+
+def _answers(engine: Engine, texts: Sequence[str], header: Mapping[str, Any]) -> list[list[list[object]]]:
+    classes, scale = header["classes"], header["calibration"]["scale"]
     answers: list[list[list[object]]] = []
-    for item in items:
-        text = clean(item) if isinstance(item, str) else product_text(item, header["segments"])
+    for text in texts:
         scores, read = engine.scores([text])
         top = top_classes(scores, read, scale=scale, k=min(3, len(classes)))
         pairs = zip(top.classes[0].tolist(), top.confidences[0].tolist(), strict=True)
         answers.append([[classes[place], confidence] for place, confidence in pairs] if read[0] else [])
-    return json.dumps({"texts": items, "predictions": answers}, separators=(",", ":")).encode()
+    return answers
 
 
 def _narrow(indices: NDArray[np.uint32]) -> NDArray[Any]:

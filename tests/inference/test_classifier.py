@@ -150,7 +150,7 @@ def test_a_model_that_answers_otherwise_than_at_export_is_refused(
 
 def test_a_model_without_golden_texts_is_refused(tiny_artifact: Path, tmp_path: Path) -> None:
     def empty(records: dict[str, bytes]) -> None:
-        records["golden"] = b'{"texts": [], "predictions": []}'
+        records["golden"] = b'{"texts": [], "predictions": {"whole": []}}'
 
     with pytest.raises(ArtifactInvalid, match="0 golden texts"):
         ProductionClassifier.load(rewritten(tiny_artifact, tmp_path / "classifier.pt", empty))

@@ -27,6 +27,7 @@ class Fitted:
     notes: Mapping[str, Any]
     """For the record: what was tried, what the export was compared on."""
 
-    def engine(self) -> Engine:
-        """The engine, built as a server builds it."""
-        return load_engine(self.header, {name: memoryview(data) for name, data in self.records.items()})
+    def engine(self, form: str | None = None) -> Engine:
+        """The engine, built as a server builds it, in its first form if none is named."""
+        records = {name: memoryview(data) for name, data in self.records.items()}
+        return load_engine(self.header, records, form=form)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from . import artifact as artifacts
 from .decision import Prediction
-from .engines import load_engine
+from .engines import Engine, forms, load_engine
 from .errors import ArtifactInvalid
 from .taxonomy import Taxonomy
 from .text import TEXT_FIELDS, clean, product_text
@@ -61,7 +61,8 @@ class ProductionClassifier:
             self._scale = np.float32(header["calibration"]["scale"])
             self.taxonomy = Taxonomy.from_json(artifact.records["taxonomy"])
             self._paths = [self.taxonomy.path(code) for code in self.codes]
-            self._engine = load_engine(header, artifact.records)
+            self._forms = forms(header)
+            self._engine = self._build(self._forms[0])
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ArtifactInvalid(
                 f"{artifact.path} is intact, but its header is not one that this version reads "
@@ -73,7 +74,7 @@ class ProductionClassifier:
                 f"{artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} "
                 f"classes do not fit its model; {_AGAIN}"
             )
-        self._prove(golden)
+        self._prove_a_form(golden)
 
     @classmethod
     def load(cls, path: str | Path, *, expected_sha256: str | None = None) -> Self:
@@ -151,10 +152,31 @@ class ProductionClassifier:
             scores, read = self._engine.scores(texts)
             yield top_classes(scores, read, scale=float(self._scale), k=k)
 
-    def _prove(self, golden: Mapping[str, Any]) -> None:
+    def _build(self, form: str) -> Engine:
+        return load_engine(self.header, self.artifact.records, form=form)
+
+    def _prove_a_form(self, golden: Mapping[str, Any]) -> None:
+        """Serve in the first form that answers the golden texts as it did where it was exported."""
+        refused: list[str] = []
+        for form in self._forms:
+            try:
+                if refused:
+                    self._engine = self._build(form)
+                self._prove(golden, form)
+            except (ArtifactInvalid, ValueError) as error:
+                refused.append(str(error))
+                continue
+            self.form = form
+            """In which form the engine answers: int8, fp32; `whole` where there is but one."""
+            self.refused_forms: tuple[str, ...] = self._forms[: len(refused)]
+            """Forms that do not prove themselves on this machine."""
+            return
+        raise ArtifactInvalid(refused[0])
+
+    def _prove(self, golden: Mapping[str, Any], form: str) -> None:
         """Score the golden texts again; refuse a model that answers otherwise than where it was made."""
         try:
-            texts, expected = golden["texts"], golden["predictions"]
+            texts, expected = golden["texts"], golden["predictions"][form]
             answers = [(self.predict([text], top_k=3) or [[]])[0] for text in texts]
             differing = [
                 text

