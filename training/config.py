@@ -5,7 +5,7 @@ from pathlib import Path
 
 from apps.categories.inference.text import TEXT_FIELDS
 
-BACKENDS = ("linear", "distilbert")
+BACKENDS = ("linear", "distilbert", "cascade", "mean", "auto")
 CLASS_WEIGHTS = ("auto", "none", "balanced")
 INT8 = ("auto", "always", "never")
 BALANCES = ("none", "weights", "oversample")

@@ -9,7 +9,13 @@ from training.data import TrainingData
 
 def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> Fitted:
     """Train `config.backend` on these rows. Raises TrainingRefused."""
-    from training.backends import encoder_family, linear_family
+    from training.backends import both, encoder_family, linear_family
 
-    families = {"linear": linear_family.train, "distilbert": encoder_family.train}
+    families = {
+        "linear": linear_family.train,
+        "distilbert": encoder_family.train,
+        "cascade": both.train,
+        "mean": both.train,
+        "auto": both.train,
+    }
     return families[config.backend](data, config, progress)

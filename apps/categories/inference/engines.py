@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .blend import BlendModel, BlendOptions
 from .encoder import EncoderModel
 from .linear import LinearModel, LinearWeights
 
@@ -28,7 +29,7 @@ def forms(header: Mapping[str, Any]) -> tuple[str, ...]:
     The later ones answer on a machine where an earlier one does not prove itself (8 bits on a processor that
     rounds otherwise).
     """
-    return tuple(header["encoder"]["forms"]) if header["engine"] == "encoder" else ("whole",)
+    return ("whole",) if header["engine"] == "linear" else tuple(header["encoder"]["forms"])
 
 
 def load_engine(
@@ -43,6 +44,12 @@ def load_engine(
         return LinearModel(linear_weights(header, records))
     if kind == "encoder":
         return EncoderModel(header, records, form=form or forms(header)[0])
+    if kind == "blend":
+        return BlendModel(
+            LinearModel(linear_weights(header, records)),
+            EncoderModel(header, records, form=form or forms(header)[0]),
+            BlendOptions(**header["blend"]),
+        )
     raise ValueError(f"the engine {kind!r} is unknown")
 
 
