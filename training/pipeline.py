@@ -23,6 +23,7 @@ from training.calibration import expected_calibration_error, fit_scale
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
 from training.evaluation import Metrics, measure
+from training.redact import redact_rows
 from training.splits import fold, in_test
 
 PARITY_ROWS = 1500
@@ -37,6 +38,8 @@ class TrainingResult:
     """A sealed `classifier.pt`."""
     version: str
     header: dict[str, Any]
+    rows: Sequence[LabelledRow]
+    """Those of the input, without the personal data in them: what any comparison is to be made on."""
     findings: Sequence[Finding]
     """What was noticed about the rows."""
     threshold: thresholds.Threshold
@@ -57,7 +60,9 @@ def run(
 
     `progress` is called with one line a step. Same rows, options and seed: the same model but for `now`.
     """
-    data = checks.validate(rows)
+    redaction = redact_rows(rows)
+    data = checks.validate(redaction.rows)
+    data = replace(data, findings=[*redaction.findings(), *data.findings])
     for finding in data.findings:
         progress(f"note: {finding.text}")
     test_side = np.array([in_test(group, config.test_fraction) for group in data.groups])
@@ -128,6 +133,7 @@ def run(
         "data": {
             "rows": len(data.rows),
             "sha256": digest,
+            "redacted": redaction.counts(),
             "findings": [finding.text for finding in data.findings],
         },
         "options": config.as_dict(),
@@ -145,6 +151,7 @@ def run(
         artifact=sealed,
         version=version,
         header=header,
+        rows=redaction.rows,
         findings=data.findings,
         threshold=threshold,
         out_of_fold=out_of_fold,

@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "sample": {"inference"},
     "training": {"inference"},
     "conf": set(),
+    "log": {"inference"},
     "runtime": {"inference", "conf"},
     "models": {"conf", "inference"},
     "selectors": {"models", "inference"},

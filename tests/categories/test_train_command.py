@@ -160,6 +160,57 @@ def test_a_file_alone_needs_no_category_and_leaves_the_live_model(
     assert "the title is empty" in rejected.read_text()
 
 
+def test_personal_data_of_a_file_reaches_neither_artifact_nor_output(
+    db: None, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A column of another name is never read; what stands in a text is taken out and counted."""
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tmp_path / "live.pt"}
+    source, output = tmp_path / "rows.csv", tmp_path / "out.pt"
+    source.write_text(
+        "title,description,category_path,customer_email\n"
+        + "".join(
+            f"{row.title},from zoe{number}@quux.example,{row.category_path},yan{number}@corge.example\n"
+            for number, row in enumerate(labelled_rows())
+        )
+        # Rejected: without a title. The rejects give the row back whole, to whoever mends the file.
+        + ",,Tools,yan@corge.example\n",
+        encoding="utf-8",
+    )
+    with caplog.at_level("DEBUG"):
+        said = train(
+            *(
+                "--data",
+                str(source),
+                "--no-promote",
+                "--output",
+                str(output),
+                "--fields",
+                "title,description",
+            ),
+            *("--rejected", str(tmp_path / "rejected.csv")),
+        )
+
+    for secret in ("zoe", "quux", "yan", "corge"):
+        assert secret not in said + caplog.text
+        assert secret.encode() not in output.read_bytes()
+    assert "ignoring the columns customer_email" in said
+    count = len(labelled_rows())
+    assert f"taken out of {count} rows before training: {count} e-mail addresses" in said
+    header = ProductionClassifier.load(output).header
+    assert header["data"]["redacted"] == {"rows": count, "email": count, "iban": 0, "card": 0, "phone": 0}
+    assert "yan@corge.example" in (tmp_path / "rejected.csv").read_text()
+
+
+def test_personal_data_of_the_shop_s_own_products_is_not_learned(shop: Path) -> None:
+    for product in Product.objects.all():
+        Product.objects.filter(pk=product.pk).update(title=f"{product.title} zoe@quux.example")
+
+    train()
+
+    assert b"quux" not in shop.read_bytes()
+    assert ProductionClassifier.load(shop).header["data"]["redacted"]["email"] == Product.objects.count()
+
+
 def test_a_live_model_that_cannot_be_read_is_replaced_by_force_only(shop: Path) -> None:
     shop.parent.mkdir(parents=True)
     shop.write_bytes(b"damaged")

@@ -111,7 +111,7 @@ class Command(BaseCommand):
             rows = self._rows(options)
             result = pipeline.run(rows, config, progress=self._say)
             self._report(result, time.monotonic() - started)
-            self._deliver(result, rows, options)
+            self._deliver(result, options)
         except ClassifierError as error:
             raise CommandError(str(error)) from error
 
@@ -177,7 +177,7 @@ class Command(BaseCommand):
                     f"rightly (asked for: {threshold.target:.0%})"
                 )
 
-    def _deliver(self, result: "TrainingResult", rows: "list[LabelledRow]", options: dict[str, Any]) -> None:
+    def _deliver(self, result: "TrainingResult", options: dict[str, Any]) -> None:
         if output := options["output"]:
             artifact.publish(result.artifact, output)
             self._say(f"  written to {output}")
@@ -200,7 +200,7 @@ class Command(BaseCommand):
         if champion is not None and champion.sha256 != challenger.sha256:
             from training.gate import compare
 
-            verdict = compare(champion, challenger, rows)
+            verdict = compare(champion, challenger, result.rows)
             self._say(f"  {verdict.text}")
             if not verdict.accepted and not options["force"]:
                 raise CommandError(
