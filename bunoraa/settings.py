@@ -118,6 +118,8 @@ LOGGING = {
         "handlers": ["console"],
         "level": env.choice("BUNORAA_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
     },
+    # Django's own handlers, those of its children too, would write past the formatter above.
+    "loggers": {"django": {"level": "INFO", "handlers": []}},
 }
 
 CATEGORIES_PRODUCT_MODEL = "categories.Product"

@@ -1,7 +1,7 @@
 """From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -53,12 +53,14 @@ def run(
     rows: Sequence[LabelledRow],
     config: TrainingConfig,
     *,
+    origin: Mapping[str, object] | None = None,
     progress: Callable[[str], None] = lambda _: None,
     now: datetime | None = None,
 ) -> TrainingResult:
     """Train on `rows`. Raises TrainingRefused when they cannot train a meaningful model.
 
-    `progress` is called with one line a step. Same rows, options and seed: the same model but for `now`.
+    `origin` says for the header where the options came from; `progress` is called with one line a step. Same
+    rows, options and seed: the same model but for `now`.
     """
     redaction = redact_rows(rows)
     data = checks.validate(redaction.rows)
@@ -137,6 +139,7 @@ def run(
             "findings": [finding.text for finding in data.findings],
         },
         "options": config.as_dict(),
+        "options_from": dict(origin or {}),
         "selection": [trial.describe() for trial in trials],
     }
     paths = {row.category_code: row.category_path for row in data.rows}

@@ -24,6 +24,13 @@ def test_the_site_s_console_redacts() -> None:
     assert said.endswith(" INFO shop: order of [email] by [card]")
 
 
+def test_django_writes_past_nothing() -> None:
+    for name in ("django", "django.server", "django.request", "django.db.backends", "apps.categories"):
+        logger = logging.getLogger(name)
+        assert (logger.handlers, logger.propagate) == ([], True)
+        assert not logger.isEnabledFor(logging.DEBUG) or name == "apps.categories"
+
+
 def test_what_an_exception_quotes_is_redacted() -> None:
     try:
         raise ValueError("duplicate key (email)=(ana@example.com), call +34 600 123 456")

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
-from apps.categories.inference.files import COLUMNS, LABEL_COLUMNS
+from apps.categories.inference.files import COLUMNS, LABEL_COLUMNS, ProductRow, read_rows
 from apps.categories.inference.text import TEXT_FIELDS
 from tests.conftest import TINY
 from training import pipeline
@@ -82,3 +83,22 @@ def test_the_artifact_and_its_header_hold_no_find(tiny_rows: Sequence[LabelledRo
     assert result.header["data"]["findings"][0] == note
     assert said[0] == f"note: {note}"
     assert [row.seller for row in result.rows] == [""] * len(rows)
+
+
+def test_of_real_catalogues_the_personal_data_goes_and_nothing_else(shared_data: Path) -> None:
+    """Every find was looked at: two e-mail addresses, three numbers of customer service."""
+    found = {}
+    for name in ("flipkart", "bigbasket", "ferreteria_es", "pricerunner", "amazon_reviews", "mercadona_es"):
+        rows = read_rows(shared_data / name / "train.csv.gz")
+        labelled = [
+            replace(ROW, **{field: getattr(row, field) for field in TEXT_FIELDS})
+            for row in rows
+            if isinstance(row, ProductRow)
+        ]
+        if (counts := redact_rows(labelled).counts())["rows"]:
+            found[name] = {kind: count for kind, count in counts.items() if count}
+
+    assert found == {
+        "flipkart": {"rows": 3, "email": 1, "phone": 3},
+        "amazon_reviews": {"rows": 1, "email": 1},
+    }
