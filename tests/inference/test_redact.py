@@ -112,7 +112,8 @@ def test_the_finds_are_counted_by_kind_and_leave_the_mark() -> None:
         "+1 " * 1333,
         "DE12 " * 800,
         "4111 " * 800,
-        "tel 1234567 " * 333,
+        "tel 0000 1111 2222 " * 5000,
+        "DE12 ABCD EFGH IJKL MNOP QRST UVWX YZ12 " * 2500,
         "x" * 4000,
     ],
 )
