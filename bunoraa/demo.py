@@ -253,7 +253,7 @@ def run(source: Path | None, folder: Path, *, rows: int, url: str) -> None:
     if live:
         print(f"{live} has learned from these products already. To train again: manage.py train_classifier")
     else:
-        call_command("train_classifier")
+        call_command("train_classifier", "--backend", "linear")
 
     _step(5, "Classifying what came without a category")
     call_command("classify_products")

@@ -63,7 +63,7 @@ def tiny_encoder(
     tiny_rows: tuple[LabelledRow, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> TrainingResult:
     """One real training run of a small transformer."""
-    config = replace(TINY_ENCODER, work_dir=str(tmp_path_factory.mktemp("checkpoints")))
+    config = replace(TINY_ENCODER, work_dir=tmp_path_factory.mktemp("checkpoints"))
     return pipeline.run(tiny_rows, config, now=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 

@@ -1,5 +1,6 @@
 """The README's commands run, its settings check, its examples work."""
 
+import logging.config
 import os
 import re
 import shlex
@@ -11,6 +12,9 @@ import pytest
 
 from apps.categories import conf
 from apps.categories.conf import ClassifierSettings
+from apps.categories.log import RedactingFormatter
+from training.config import TrainingConfig
+from training.given import gather
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -73,6 +77,26 @@ def test_the_settings_example_is_accepted(settings: object, tmp_path: Path) -> N
     settings.CATEGORY_CLASSIFIER = names["CATEGORY_CLASSIFIER"]  # type: ignore[attr-defined]
 
     assert conf.get_settings().artifact == tmp_path / "models" / "classifier.pt"
+
+
+def test_the_option_file_is_accepted(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "shop.toml").write_text(block)
+
+    given = gather({"config": tmp_path / "shop.toml"}, TrainingConfig)
+
+    assert given.build(TrainingConfig).selection_rows == 4000
+
+
+def test_the_logging_example_is_accepted() -> None:
+    (block,) = (text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "LOGGING" in text)
+    names: dict[str, dict[str, dict[str, dict[str, str]]]] = {"LOGGING": {"formatters": {"line": {}}}}
+    exec(block, names)
+
+    formatter = logging.config.DictConfigurator({}).configure_formatter(
+        names["LOGGING"]["formatters"]["line"]
+    )
+    assert isinstance(formatter, RedactingFormatter)
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:`|^)make ([a-z-]+)", README, re.MULTILINE))))

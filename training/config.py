@@ -1,5 +1,7 @@
 """Every training option, with its default; what was used is stored in the artifact's header."""
 
+import math
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -11,14 +13,26 @@ INT8 = ("auto", "always", "never")
 BALANCES = ("none", "weights", "oversample")
 
 
+class OptionError(ValueError):
+    """A value that an option does not take."""
+
+    def __init__(self, option: str, got: object, expected: str) -> None:
+        super().__init__(f"{option} is {got!r}, expected {expected}")
+        self.option, self.got, self.expected = option, got, expected
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Options of one training run. Raises ValueError, naming the option, for a value out of range."""
+    """Options of one training run. Raises OptionError for a value out of range.
+
+    A field is all that a new option needs: its flag, help and key in a file follow (training.options).
+    """
 
     backend: str = "linear"
-    """Model family."""
+    """Model family: linear, distilbert (any transformer), cascade or mean (both), auto (the best of them)."""
     target_precision: float = 0.95
-    """Share of automatically filed products that must be right, above 0 and below 1."""
+    """Share of automatically filed products that must be right, above 0 and below 1; on a site the setting
+    TARGET_PRECISION is the default."""
     test_fraction: float = 0.1
     """Share of title groups kept frozen for the one final test and for comparing models, 0 to 0.5."""
     folds: int = 4
@@ -55,55 +69,60 @@ class TrainingConfig:
     """Train the transformer once more on every row outside the test part: twice the time, all the labels."""
     int8: str = "auto"
     """Whether the transformer is served in 8 bits: auto (where it is faster and agrees), always or never."""
-    time_budget: float = 0.0
-    """Seconds that training the transformer may take, 0 for no limit; it then goes on with what it has."""
+    time_budget: str = ""
+    """Time that fine-tuning may take, such as 90s, 20m or 2h; it then goes on with what it has."""
     quick: bool = False
     """A small sample and two epochs, to see that everything runs; not a model to put live."""
     resume: bool = False
     """Go on from the checkpoints of the same training that was killed."""
-    work_dir: str = "outputs/training"
+    work_dir: Path = Path("outputs/training")
     """Where checkpoints lie while a transformer is trained."""
 
     def __post_init__(self) -> None:
-        unknown = [name for name in self.fields if name not in TEXT_FIELDS]
+        known = all(name in TEXT_FIELDS for name in self.fields)
         problems = (
-            (self.backend not in BACKENDS, f"backend {self.backend!r}: one of {', '.join(BACKENDS)}"),
-            (
-                not 0 < self.target_precision < 1,
-                f"target-precision {self.target_precision}: above 0, below 1",
-            ),
-            (not 0 <= self.test_fraction <= 0.5, f"test-fraction {self.test_fraction}: 0 to 0.5"),
-            (not 2 <= self.folds <= 10, f"folds {self.folds}: 2 to 10"),
-            (bool(unknown), f"fields {', '.join(unknown)}: out of {', '.join(TEXT_FIELDS)}"),
-            (bool(self.fields) and "title" not in self.fields, "fields: the title must be among them"),
-            (self.class_weight not in CLASS_WEIGHTS, f"class-weight: one of {', '.join(CLASS_WEIGHTS)}"),
-            (self.selection_rows < 100, f"selection-rows {self.selection_rows}: at least 100"),
-            (self.jobs < 0, f"jobs {self.jobs}: 0 or more"),
-            (not self.base_model.strip(), "base-model: a hub id, a folder, minilm or scratch"),
-            (not 0 < self.epochs <= 1000, f"epochs {self.epochs}: above 0, at most 1000"),
-            (self.batch_size < 1, f"batch-size {self.batch_size}: at least 1"),
-            (not 0 < self.learning_rate < 1, f"learning-rate {self.learning_rate}: above 0, below 1"),
-            (not 0 <= self.warmup < 1, f"warmup {self.warmup}: 0 to below 1"),
-            (not 0 <= self.label_smoothing < 1, f"label-smoothing {self.label_smoothing}: 0 to below 1"),
-            (self.balance not in BALANCES, f"balance {self.balance!r}: one of {', '.join(BALANCES)}"),
-            (self.patience < 1, f"patience {self.patience}: at least 1"),
-            (not 8 <= self.max_length <= 512, f"max-length {self.max_length}: 8 to 512"),
-            (self.int8 not in INT8, f"int8 {self.int8!r}: one of {', '.join(INT8)}"),
-            (self.time_budget < 0, f"time-budget {self.time_budget}: 0 or more seconds"),
+            ("backend", self.backend not in BACKENDS, f"one of {', '.join(BACKENDS)}"),
+            ("target_precision", not 0 < self.target_precision < 1, "a share above 0 and below 1"),
+            ("test_fraction", not 0 <= self.test_fraction <= 0.5, "a share from 0 to 0.5"),
+            ("folds", not 2 <= self.folds <= 10, "2 to 10"),
+            ("fields", not known, f"names out of {', '.join(TEXT_FIELDS)}"),
+            ("fields", bool(self.fields) and "title" not in self.fields, "the title among them"),
+            ("class_weight", self.class_weight not in CLASS_WEIGHTS, f"one of {', '.join(CLASS_WEIGHTS)}"),
+            ("selection_rows", self.selection_rows < 100, "at least 100"),
+            ("jobs", self.jobs < 0, "0 or more"),
+            ("base_model", not self.base_model.strip(), "a hub id, a folder, minilm or scratch"),
+            ("epochs", not 0 < self.epochs <= 1000, "above 0, at most 1000"),
+            ("batch_size", self.batch_size < 1, "at least 1"),
+            ("learning_rate", not 0 < self.learning_rate < 1, "above 0, below 1"),
+            ("warmup", not 0 <= self.warmup < 1, "a share from 0 to below 1"),
+            ("label_smoothing", not 0 <= self.label_smoothing < 1, "a share from 0 to below 1"),
+            ("balance", self.balance not in BALANCES, f"one of {', '.join(BALANCES)}"),
+            ("patience", self.patience < 1, "at least 1"),
+            ("max_length", not 8 <= self.max_length <= 512, "8 to 512"),
+            ("int8", self.int8 not in INT8, f"one of {', '.join(INT8)}"),
+            ("time_budget", self.budget_seconds is None, "a time such as 90s, 20m or 2h"),
         )
-        for wrong, text in problems:
+        for option, wrong, expected in problems:
             if wrong:
-                raise ValueError(text)
+                raise OptionError(option, getattr(self, option), expected)
 
     def as_dict(self) -> dict[str, object]:
         """The options as plain values, for the header: where files lie on this machine is left out."""
         told = {
             field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
             for field in fields(self)
-            if field.name not in ("work_dir", "resume", "jobs")
+            if field.name != "work_dir"
         }
         # A base in a folder goes by the folder's name.
         return {**told, "base_model": Path(self.base_model).name if self.from_folder else self.base_model}
+
+    @property
+    def budget_seconds(self) -> float | None:
+        """`time_budget` in seconds, infinite when there is none; None when it cannot be read."""
+        if not self.time_budget:
+            return math.inf
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", self.time_budget.strip())
+        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else None
 
     @property
     def from_folder(self) -> bool:

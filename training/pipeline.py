@@ -1,7 +1,7 @@
 """From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from training.calibration import expected_calibration_error, fit_scale
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
 from training.evaluation import Metrics, measure
+from training.redact import redact_rows
 from training.splits import in_test
 
 KEPT_RANKS = 5
@@ -33,6 +34,8 @@ class TrainingResult:
     """A sealed `classifier.pt`."""
     version: str
     header: dict[str, Any]
+    rows: Sequence[LabelledRow]
+    """Those of the input, without the personal data in them: what any comparison is to be made on."""
     findings: Sequence[Finding]
     """What was noticed about the rows."""
     threshold: thresholds.Threshold
@@ -46,14 +49,18 @@ def run(
     rows: Sequence[LabelledRow],
     config: TrainingConfig,
     *,
+    origin: Mapping[str, object] | None = None,
     progress: Callable[[str], None] = lambda _: None,
     now: datetime | None = None,
 ) -> TrainingResult:
     """Train on `rows`. Raises TrainingRefused when they cannot train a meaningful model.
 
-    `progress` is called with one line a step. Same rows, options and seed: the same model but for `now`.
+    `origin` says for the header where the options came from; `progress` is called with one line a step. Same
+    rows, options and seed: the same model but for `now`.
     """
-    data = checks.validate(rows)
+    redaction = redact_rows(rows)
+    data = checks.validate(redaction.rows)
+    data = replace(data, findings=[*redaction.findings(), *data.findings])
     for finding in data.findings:
         progress(f"note: {finding.text}")
     test_side = np.array([in_test(group, config.test_fraction) for group in data.groups])
@@ -114,9 +121,11 @@ def run(
         "data": {
             "rows": len(data.rows),
             "sha256": digest,
+            "redacted": redaction.counts(),
             "findings": [finding.text for finding in data.findings],
         },
         "options": config.as_dict(),
+        "options_from": dict(origin or {}),
         "training": dict(fitted.notes),
         **fitted.header,
     }
@@ -132,6 +141,7 @@ def run(
         artifact=sealed,
         version=version,
         header=header,
+        rows=redaction.rows,
         findings=data.findings,
         threshold=threshold,
         out_of_fold=out_of_fold,

@@ -13,6 +13,7 @@ SETTING = "CATEGORY_CLASSIFIER"
 PRODUCT_SETTING = "CATEGORIES_PRODUCT_MODEL"
 DEFAULT_PRODUCT_MODEL = "categories.Product"
 TASK_MODES = ("inline", "sweep")
+BACKENDS = ("distilbert", "linear", "cascade", "mean", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class ClassifierSettings:
     """The confidence from which a product is filed without a person, 0 to 1; None: the model's own."""
     target_precision: float = 0.95
     """The share of filed products that must be right, above 0 and below 1; training derives its threshold."""
+    backend: str = "distilbert"
+    """The model family that `train_classifier` trains when it is told none: "distilbert" (any transformer),
+    "linear", "cascade", "mean" (both families) or "auto" (whichever validates best)."""
     reload_seconds: float = 2.0
     """How often, at most, a process looks whether the model's file has changed; 0 looks at every call."""
 
@@ -59,10 +63,13 @@ def _flag(value: object) -> bool:
     raise ValueError("True or False")
 
 
-def _mode(value: object) -> str:
-    if isinstance(value, str) and value in TASK_MODES:
-        return value
-    raise ValueError(" or ".join(f'"{mode}"' for mode in TASK_MODES))
+def _one_of(names: tuple[str, ...]) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if isinstance(value, str) and value in names:
+            return value
+        raise ValueError(" or ".join(f'"{name}"' for name in names))
+
+    return read
 
 
 def _whole(low: int, high: int) -> Callable[[object], int]:
@@ -97,11 +104,12 @@ def _seconds(value: object) -> float:
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "ARTIFACT": _path,
     "ENABLED": _flag,
-    "TASKS": _mode,
+    "TASKS": _one_of(TASK_MODES),
     "BATCH_SIZE": _whole(1, 10_000),
     "TOP_K": _whole(1, 10),
     "THRESHOLD": _threshold,
     "TARGET_PRECISION": _share,
+    "BACKEND": _one_of(BACKENDS),
     "RELOAD_SECONDS": _seconds,
 }
 

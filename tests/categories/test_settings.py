@@ -12,6 +12,7 @@ from apps.categories import conf
 from apps.categories.checks import check_product_model, check_settings
 from apps.categories.models import Product
 from bunoraa import env
+from training.config import BACKENDS as TRAINABLE
 
 
 def test_the_defaults_are_usable(settings: Settings) -> None:
@@ -19,6 +20,10 @@ def test_the_defaults_are_usable(settings: Settings) -> None:
     assert conf.get_settings() == conf.ClassifierSettings()
     assert conf.get_settings().artifact == Path(conf.__file__).parent / "models" / "classifier.pt"
     assert check_settings() == []
+
+
+def test_every_family_can_be_the_default() -> None:
+    assert set(conf.BACKENDS) == set(TRAINABLE)
 
 
 def test_every_key_is_read(settings: Settings) -> None:
@@ -30,6 +35,7 @@ def test_every_key_is_read(settings: Settings) -> None:
         "TOP_K": 5,
         "THRESHOLD": 1,
         "TARGET_PRECISION": 0.99,
+        "BACKEND": "auto",
         "RELOAD_SECONDS": 0,
     }
     settings.CATEGORY_CLASSIFIER = given
@@ -41,6 +47,7 @@ def test_every_key_is_read(settings: Settings) -> None:
         top_k=5,
         threshold=1.0,
         target_precision=0.99,
+        backend="auto",
         reload_seconds=0.0,
     )
 
@@ -55,6 +62,7 @@ def test_every_key_is_read(settings: Settings) -> None:
         ({"ARTIFACT": None}, "categories.E002", "Expected a path."),
         ({"ENABLED": "yes"}, "categories.E002", "True or False"),
         ({"TASKS": "celery"}, "categories.E002", '"inline" or "sweep"'),
+        ({"BACKEND": "bert"}, "categories.E002", '"distilbert" or "linear"'),
         ({"BATCH_SIZE": 0}, "categories.E002", "1 to 10,000"),
         ({"BATCH_SIZE": True}, "categories.E002", "1 to 10,000"),
         ({"TOP_K": 11}, "categories.E002", "1 to 10"),

@@ -1,5 +1,6 @@
 """`train_classifier` on the shop's own labels: first model, refused successor, forced successor, codes."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -18,10 +19,11 @@ from apps.categories.inference.taxonomy import ancestor_paths
 from apps.categories.inference.text import group_key
 from apps.categories.models import Category, ModelVersion, Product, Source
 from tests.tiny import labelled_rows
+from training.config import TrainingConfig
 from training.data import LabelledRow
 from training.splits import in_test
 
-QUICK = ["--fields", "title", "--class-weight", "none", "--folds", "2", "--jobs", "1"]
+QUICK = ["--backend", "linear", "--fields", "title", "--class-weight", "none", "--folds", "2", "--jobs", "1"]
 
 
 @pytest.fixture
@@ -160,6 +162,111 @@ def test_a_file_alone_needs_no_category_and_leaves_the_live_model(
     assert "the title is empty" in rejected.read_text()
 
 
+@pytest.mark.parametrize("name", ["shop.toml", "shop.yaml"])
+def test_a_file_gives_options_and_the_command_line_wins(
+    db: None, settings: Settings, tmp_path: Path, name: str
+) -> None:
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tmp_path / "live.pt", "TARGET_PRECISION": 0.99}
+    source, output, file = tmp_path / "rows.csv", tmp_path / "out.pt", tmp_path / name
+    source.write_text(
+        "title,category_path\n" + "".join(f"{row.title},{row.category_path}\n" for row in labelled_rows())
+    )
+    lines = {
+        "data": f'"{source}"',
+        "output": f'"{output}"',
+        "promote": "false",
+        "target_precision": "0.9",
+        "folds": "3",
+        "selection_rows": "200",
+        "seed": "5",
+    }
+    sign = " = " if name.endswith("toml") else ": "
+    file.write_text("".join(f"{key}{sign}{value}\n" for key, value in lines.items()))
+
+    train("--config", str(file), "--seed", "6")
+
+    assert not (tmp_path / "live.pt").exists()
+    header = ProductionClassifier.load(output).header
+    assert header["options"] == TrainingConfig().as_dict() | {
+        "backend": "linear",
+        "target_precision": 0.9,
+        "test_fraction": 0.1,
+        "folds": 2,  # QUICK
+        "fields": ["title"],
+        "class_weight": "none",
+        "selection_rows": 200,
+        "seed": 6,
+        "jobs": 1,
+    }
+    assert header["threshold"]["target"] == 0.9
+    assert header["options_from"] == {
+        "file": name,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "in_file": sorted(lines),
+        "on_command_line": ["class_weight", "fields", "folds", "jobs", "seed"],
+    }
+
+
+def test_the_site_s_target_precision_is_the_default(shop: Path, settings: Settings) -> None:
+    settings.CATEGORY_CLASSIFIER = {**settings.CATEGORY_CLASSIFIER, "TARGET_PRECISION": 0.9}
+    train("--selection-rows", "150")
+
+    header = ProductionClassifier.load(shop).header
+    assert (header["options"]["target_precision"], header["options"]["selection_rows"]) == (0.9, 150)
+    assert header["options_from"]["file"] is None
+
+
+def test_personal_data_of_a_file_reaches_neither_artifact_nor_output(
+    db: None, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A column of another name is never read; what stands in a text is taken out and counted."""
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tmp_path / "live.pt"}
+    source, output = tmp_path / "rows.csv", tmp_path / "out.pt"
+    source.write_text(
+        "title,description,category_path,customer_email\n"
+        + "".join(
+            f"{row.title},from zoe{number}@quux.example,{row.category_path},yan{number}@corge.example\n"
+            for number, row in enumerate(labelled_rows())
+        )
+        # Rejected: without a title. The rejects give the row back whole, to whoever mends the file.
+        + ",,Tools,yan@corge.example\n",
+        encoding="utf-8",
+    )
+    with caplog.at_level("DEBUG"):
+        said = train(
+            *(
+                "--data",
+                str(source),
+                "--no-promote",
+                "--output",
+                str(output),
+                "--fields",
+                "title,description",
+            ),
+            *("--rejected", str(tmp_path / "rejected.csv")),
+        )
+
+    for secret in ("zoe", "quux", "yan", "corge"):
+        assert secret not in said + caplog.text
+        assert secret.encode() not in output.read_bytes()
+    assert "ignoring the columns customer_email" in said
+    count = len(labelled_rows())
+    assert f"taken out of {count} rows before training: {count} e-mail addresses" in said
+    header = ProductionClassifier.load(output).header
+    assert header["data"]["redacted"] == {"rows": count, "email": count, "iban": 0, "card": 0, "phone": 0}
+    assert "yan@corge.example" in (tmp_path / "rejected.csv").read_text()
+
+
+def test_personal_data_of_the_shop_s_own_products_is_not_learned(shop: Path) -> None:
+    for product in Product.objects.all():
+        Product.objects.filter(pk=product.pk).update(title=f"{product.title} zoe@quux.example")
+
+    train()
+
+    assert b"quux" not in shop.read_bytes()
+    assert ProductionClassifier.load(shop).header["data"]["redacted"]["email"] == Product.objects.count()
+
+
 def test_a_live_model_that_cannot_be_read_is_replaced_by_force_only(shop: Path) -> None:
     shop.parent.mkdir(parents=True)
     shop.write_bytes(b"damaged")
@@ -186,8 +293,10 @@ def test_the_live_model_is_no_output(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--target-precision", "0"], "--target-precision 0"),
-        (["--target-precision", "1.5"], "--target-precision 1.5"),
+        (["--target-precision", "0"], r"^--target-precision is 0\.0, expected a share above 0 and below 1$"),
+        (["--folds", "four"], r"^--folds is 'four', expected a whole number$"),
+        (["--config", "shop.json"], r"shop\.json: expected a file that ends in \.toml"),
+        (["--target-precision", "1.5"], r"--target-precision is 1\.5"),
         (["--test-fraction", "0"], "add --no-promote"),
         (["--no-promote", "--data", "x.csv"], "needs --output"),
         (["--data", "nowhere.csv"], "nowhere.csv"),

@@ -24,7 +24,7 @@ OPTIONS = BlendOptions(linear_scale=1.0, encoder_scale=1.0, weight=0.5, bar=None
 def config(tmp_path: Path, **changes: object) -> TrainingConfig:
     return replace(
         TINY_ENCODER,
-        work_dir=str(tmp_path),
+        work_dir=tmp_path,
         class_weight="none",
         folds=3,
         jobs=1,

@@ -239,7 +239,7 @@ def test_a_checkpoint_without_its_state_is_passed_over(tmp_path: Path) -> None:
 def test_other_rows_or_options_are_another_training(
     tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
 ) -> None:
-    config = replace(TINY_ENCODER, work_dir=str(tmp_path))
+    config = replace(TINY_ENCODER, work_dir=tmp_path)
     data, segments = validate(tiny_rows), (("title",),)
     folder = encoder_family._work_folder(data, segments, config)
     folder.mkdir(parents=True)
@@ -384,7 +384,7 @@ def test_a_folder_is_a_base_and_the_header_does_not_say_where_it_lay(
         epochs=1,
         refit=True,
         int8="never",
-        work_dir=str(tmp_path / "work"),
+        work_dir=tmp_path / "work",
     )
     said: list[str] = []
 
@@ -399,7 +399,7 @@ def test_a_folder_is_a_base_and_the_header_does_not_say_where_it_lay(
 
 
 def test_a_quick_run_is_small(tiny_rows: tuple[LabelledRow, ...], tmp_path: Path) -> None:
-    config = replace(TINY_ENCODER, epochs=9, refit=True, quick=True, int8="never", work_dir=str(tmp_path))
+    config = replace(TINY_ENCODER, epochs=9, refit=True, quick=True, int8="never", work_dir=tmp_path)
     said: list[str] = []
 
     result = pipeline.run(labelled_rows(each=60), config, progress=said.append)

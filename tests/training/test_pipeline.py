@@ -254,15 +254,15 @@ def test_the_header_is_plain_json(tiny_result: TrainingResult) -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("backend", "magic", "backend 'magic'"),
-        ("target_precision", 1.0, "target-precision"),
-        ("test_fraction", 0.6, "test-fraction"),
-        ("folds", 1, "folds 1"),
-        ("fields", ("title", "colour"), "colour"),
-        ("fields", ("brand",), "title must be among"),
-        ("class_weight", "heavy", "class-weight"),
-        ("selection_rows", 5, "selection-rows"),
-        ("jobs", -1, "jobs"),
+        ("backend", "magic", "backend is 'magic', expected one of linear"),
+        ("target_precision", 1.0, "target_precision is 1.0, expected a share above 0 and below 1"),
+        ("test_fraction", 0.6, "test_fraction is 0.6, expected a share from 0 to 0.5"),
+        ("folds", 1, "folds is 1, expected 2 to 10"),
+        ("fields", ("title", "colour"), "expected names out of title, brand"),
+        ("fields", ("brand",), "expected the title among them"),
+        ("class_weight", "heavy", "class_weight is 'heavy', expected one of auto, none"),
+        ("selection_rows", 5, "selection_rows is 5, expected at least 100"),
+        ("jobs", -1, "jobs is -1, expected 0 or more"),
     ],
 )
 def test_an_option_out_of_range_is_refused(option: str, value: object, said: str) -> None:

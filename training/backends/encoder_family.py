@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -150,14 +151,15 @@ def _work_folder(data: TrainingData, segments: Segments, config: TrainingConfig)
     }
     rows = [[row.fields(), row.category_code] for row in data.rows]
     basis = json.dumps([told, [list(fields) for fields in segments], rows], sort_keys=True)
-    folder = Path(config.work_dir) / hashlib.sha256(basis.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    folder = config.work_dir / hashlib.sha256(basis.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if not config.resume:
         shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
 def _deadline(started: float, config: TrainingConfig, share: float) -> float | None:
-    return started + share * config.time_budget if config.time_budget else None
+    budget = config.budget_seconds
+    return started + share * budget if budget is not None and math.isfinite(budget) else None
 
 
 def _spread(items: list[str], count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import time
 from argparse import ArgumentParser
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,27 @@ from ...inference import artifact
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, ClassifierUnavailable
 from ...inference.files import RejectWriter, open_reader, rejected_path
-from ...inference.text import TEXT_FIELDS
 
 if TYPE_CHECKING:
     from training.data import LabelledRow
     from training.pipeline import TrainingResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """Where the rows come from and where the model goes."""
+
+    data: Path | None = None
+    """Labelled rows (CSV, JSONL or Parquet, plain or .gz) instead of the site's own products."""
+    output: Path | None = None
+    """Write the artifact here as well (with --no-promote: only here)."""
+    promote: bool = True
+    """Put it live if it is not worse; --no-promote leaves the live model alone, and with --data needs no
+    database."""
+    force: bool = False
+    """Put it live even if it is worse on the frozen test rows."""
+    rejected: Path | None = None
+    """Where unusable rows go, as they are in the data; without it outputs/NAME.rejected.csv."""
 
 
 class Command(BaseCommand):
@@ -27,103 +44,57 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--data",
-            type=Path,
-            metavar="FILE",
-            help="labelled rows (CSV, JSONL or Parquet, plain or .gz) instead of the site's own products",
-        )
-        parser.add_argument("--backend", default="linear", choices=["linear"], help="model family (linear)")
-        parser.add_argument(
-            "--output",
-            type=Path,
-            metavar="PATH",
-            help="write the artifact here as well (with --no-promote: only here)",
-        )
-        parser.add_argument(
-            "--no-promote",
-            action="store_true",
-            help="leave the live model alone; with --data no database is needed",
-        )
-        parser.add_argument(
-            "--force", action="store_true", help="put it live even if it is worse on the frozen test rows"
-        )
-        parser.add_argument(
-            "--target-precision",
-            type=float,
-            metavar="SHARE",
-            help="share of automatically filed products that must be right (setting TARGET_PRECISION, 0.95)",
-        )
-        parser.add_argument(
-            "--test-fraction", type=float, default=0.1, metavar="SHARE", help="frozen test part (0.1)"
-        )
-        parser.add_argument("--folds", type=int, default=4, help="folds of the out-of-fold predictions (4)")
-        parser.add_argument(
-            "--fields",
-            default="",
-            help=f"fields to read, such as title,brand, out of {', '.join(TEXT_FIELDS)}; chosen if not given",
-        )
-        parser.add_argument(
-            "--class-weight",
-            default="auto",
-            choices=["auto", "none", "balanced"],
-            help="let rows of rare categories count more (auto: if it validates better)",
-        )
-        parser.add_argument("--seed", type=int, default=0, help="same seed and rows give the same model (0)")
-        parser.add_argument("--jobs", type=int, default=0, help="fits at a time; 0 is one a processor (0)")
-        parser.add_argument(
-            "--rejected", type=Path, metavar="PATH", help="where unusable rows go (outputs/NAME.rejected.csv)"
-        )
+        from training.config import TrainingConfig
+        from training.given import add_flags
+
+        add_flags(parser, Delivery, TrainingConfig)
 
     def handle(self, **options: Any) -> None:
         try:
             from training import pipeline
             from training.config import TrainingConfig
+            from training.given import gather
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"training needs the package {error.name}: pip install -r requirements-ml.txt"
             ) from error
-        started, target = time.monotonic(), options["target_precision"]
+        started = time.monotonic()
         try:
-            config = TrainingConfig(
-                backend=options["backend"],
-                target_precision=get_settings().target_precision if target is None else target,
-                test_fraction=options["test_fraction"],
-                folds=options["folds"],
-                fields=tuple(name.strip() for name in options["fields"].split(",") if name.strip()),
-                class_weight=options["class_weight"],
-                seed=options["seed"],
-                jobs=options["jobs"],
-            )
-        except ValueError as error:
-            raise CommandError(f"--{error}") from error
-        if config.test_fraction == 0 and not options["no_promote"]:
-            raise CommandError("--test-fraction 0 leaves nothing to compare models on; add --no-promote")
-        if options["no_promote"] and options["data"] and not options["output"]:
-            raise CommandError("--no-promote with --data needs --output PATH: where the artifact goes")
-        live = get_settings().artifact
-        if options["output"] and options["output"].resolve() == live.resolve():
-            raise CommandError(
-                f"--output {options['output']} is the live model, which only a comparison may replace: name "
-                "another file, or leave --output out"
-            )
-        try:
-            rows = self._rows(options)
-            result = pipeline.run(rows, config, progress=self._say)
+            given = gather(options, Delivery, TrainingConfig)
+            site = get_settings()
+            config = given.build(TrainingConfig, target_precision=site.target_precision, backend=site.backend)
+            self.delivery = given.build(Delivery)
+            self._check(config.test_fraction)
+            rows = self._rows()
+            result = pipeline.run(rows, config, origin=given.origin(), progress=self._say)
             self._report(result, time.monotonic() - started)
-            self._deliver(result, rows, options)
+            self._deliver(result)
         except ClassifierError as error:
             raise CommandError(str(error)) from error
+
+    def _check(self, test_fraction: float) -> None:
+        plan = self.delivery
+        if test_fraction == 0 and plan.promote:
+            raise CommandError("--test-fraction 0 leaves nothing to compare models on; add --no-promote")
+        if not plan.promote and plan.data and not plan.output:
+            raise CommandError("--no-promote with --data needs --output PATH: where the artifact goes")
+        if plan.output and plan.output.resolve() == get_settings().artifact.resolve():
+            raise CommandError(
+                f"--output {plan.output} is the live model, which only a comparison may replace: name "
+                "another file, or leave --output out"
+            )
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
-    def _rows(self, options: dict[str, Any]) -> "list[LabelledRow]":
+    def _rows(self) -> "list[LabelledRow]":
         from training.data import LabelledRow
         from training.labels import label_rows
 
-        if options["data"] is None:
+        plan = self.delivery
+        path = plan.data
+        if path is None:
             rows = [
                 LabelledRow(
                     title=product.text["title"],
@@ -142,13 +113,12 @@ class Command(BaseCommand):
                     "`manage.py import_products FILE`, or train from a file with --data FILE"
                 )
             return rows
-        known = None if options["no_promote"] else selectors.category_codes()
-        path: Path = options["data"]
+        known = selectors.category_codes() if plan.promote else None
         with open_reader(path) as reader:
             labels = label_rows(reader, known=known)
             if reader.unknown_columns:
                 self._say(f"ignoring the columns {', '.join(reader.unknown_columns)}")
-        rejects = options["rejected"] or rejected_path(path, Path("outputs"))
+        rejects = plan.rejected or rejected_path(path, Path("outputs"))
         with RejectWriter(rejects) as writer:
             for row in labels.rejected:
                 writer.write(row)
@@ -177,11 +147,12 @@ class Command(BaseCommand):
                     f"rightly (asked for: {threshold.target:.0%})"
                 )
 
-    def _deliver(self, result: "TrainingResult", rows: "list[LabelledRow]", options: dict[str, Any]) -> None:
-        if output := options["output"]:
+    def _deliver(self, result: "TrainingResult") -> None:
+        output, force = self.delivery.output, self.delivery.force
+        if output:
             artifact.publish(result.artifact, output)
             self._say(f"  written to {output}")
-        if options["no_promote"]:
+        if not self.delivery.promote:
             if not output:
                 self._say(f"  written to {self._keep(result)}; the live model stays as it was")
             return
@@ -192,7 +163,7 @@ class Command(BaseCommand):
             if get_settings().artifact.exists():
                 champion = runtime.get_classifier()
         except ClassifierUnavailable as error:
-            if not options["force"]:
+            if not force:
                 raise CommandError(
                     f"not put live: there is a live model, but nothing can be compared with it: {error} The "
                     f"new one is kept at {kept}; put it live all the same with --force"
@@ -200,9 +171,9 @@ class Command(BaseCommand):
         if champion is not None and champion.sha256 != challenger.sha256:
             from training.gate import compare
 
-            verdict = compare(champion, challenger, rows)
+            verdict = compare(champion, challenger, result.rows)
             self._say(f"  {verdict.text}")
-            if not verdict.accepted and not options["force"]:
+            if not verdict.accepted and not force:
                 raise CommandError(
                     f"not put live: {verdict.text}. It is kept at {kept}; the live model goes on. "
                     "Label more products and train again, or put it live all the same with --force"
