@@ -203,7 +203,7 @@ def test_a_file_gives_options_and_the_command_line_wins(
         "file": name,
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "in_file": sorted(lines),
-        "on_command_line": ["class_weight", "fields", "folds", "jobs", "seed"],
+        "on_command_line": ["backend", "class_weight", "fields", "folds", "jobs", "seed"],
     }
 
 
