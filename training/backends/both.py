@@ -1,7 +1,7 @@
 """Both families: the cascade, the mean, and the choice of whichever validates best."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,40 @@ class Candidate:
         return {"name": self.name, **figures, "linear_tier": self.alone}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Both families, trained on the same rows and fields, and the ways to answer with them."""
+
+    linear: Fitted
+    encoder: Fitted
+    held: NDArray[np.bool_]
+    """Shape (rows,): rows that neither measured model learned from."""
+    candidates: Mapping[str, Candidate]
+
+    def fitted(self, name: str) -> Fitted:
+        """One of the candidates as a model of its own."""
+        chosen, linear, encoder = self.candidates[name], self.linear, self.encoder
+        notes = {
+            "linear": linear.notes,
+            "encoder": encoder.notes,
+            "candidates": [candidate.describe() for candidate in self.candidates.values()],
+            "chosen": name,
+        }
+        if chosen.options is None:
+            return replace({"linear": linear, "distilbert": encoder}[name], notes=notes)
+        scores = np.full(linear.scores.shape, NOTHING, np.float32)
+        scores[self.held] = chosen.scores
+        blend = {"engine": "blend", "blend": asdict(chosen.options)}
+        return Fitted(
+            segments=linear.segments,
+            header={**linear.header, **encoder.header, **blend},
+            records={**linear.records, **encoder.records},
+            scores=scores,
+            held=self.held,
+            notes=notes,
+        )
+
+
 def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> Fitted:
     """Train both families and answer with them as `config.backend` says: cascade, mean, or auto.
 
@@ -75,39 +109,23 @@ def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], 
             raise
         progress(f"linear alone: {refusal}")
         return linear
+    both = pair(linear, encoder, data, config)
+    for candidate in both.candidates.values():
+        progress(candidate.say(config.target_precision))
+    if config.backend != "auto":
+        return both.fitted(config.backend)
+    chosen = choose(both.candidates)
+    progress(_why(chosen, both.candidates))
+    return both.fitted(chosen.name)
+
+
+def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingConfig) -> Pair:
+    """Both families as candidates. Raises TrainingRefused when no row was held out of both."""
     held = linear.held & encoder.held
     if not held.any():
         raise TrainingRefused("no row was held out of both models; label more different products")
     candidates = _candidates(linear, encoder, held, data, config)
-    for candidate in candidates.values():
-        progress(candidate.say(config.target_precision))
-    chosen = candidates[config.backend] if config.backend in candidates else choose(candidates)
-    if config.backend == "auto":
-        progress(_why(chosen, candidates))
-    notes = {
-        "linear": linear.notes,
-        "encoder": encoder.notes,
-        "candidates": [candidate.describe() for candidate in candidates.values()],
-        "chosen": chosen.name,
-    }
-    if chosen.options is None:
-        alone = {"linear": linear, "distilbert": encoder}[chosen.name]
-        return Fitted(**{**vars(alone), "notes": notes})
-    scores = np.full(linear.scores.shape, NOTHING, np.float32)
-    scores[held] = chosen.scores
-    return Fitted(
-        segments=linear.segments,
-        header={
-            **linear.header,
-            **encoder.header,
-            "engine": "blend",
-            "blend": asdict(chosen.options),
-        },
-        records={**linear.records, **encoder.records},
-        scores=scores,
-        held=held,
-        notes=notes,
-    )
+    return Pair(linear=linear, encoder=encoder, held=held, candidates=candidates)
 
 
 def choose(candidates: Mapping[str, Candidate]) -> Candidate:
