@@ -1,6 +1,7 @@
-"""Accuracy of `linear` beside scikit-learn's SVC and random forest and fastText, on the real catalogues.
+"""Accuracy of our families beside scikit-learn's SVC and random forest and fastText, on the real catalogues.
 
     python -m benchmarks.accuracy [CATALOGUE …] [--splits 5]
+    python -m benchmarks.accuracy [CATALOGUE …] --contenders auto [--base-model minilm]
     python -m benchmarks.accuracy --report
 
 Every contender fits on the same rows and chooses its fields (and C) on the same validation rows; the test
@@ -13,6 +14,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -23,12 +25,14 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
+from apps.categories.inference.engines import Engine
 from apps.categories.inference.linear import LinearModel
-from apps.categories.inference.text import TEXT_FIELDS, group_key, product_text
+from apps.categories.inference.text import TEXT_FIELDS, Segments, group_key, product_text
 from benchmarks import catalogues
 from training import data as checks
 from training import selection
-from training.backends import linear
+from training.backends import encoder_family, linear, linear_family
+from training.backends.both import choose, pair
 from training.config import TrainingConfig
 from training.data import LabelledRow, TrainingData
 from training.evaluation import macro_f1
@@ -150,7 +154,9 @@ def peer(
     return predict([product_text(row.fields(), (chosen,)) for row in test]), f"{'+'.join(chosen)} C {cost:g}"
 
 
-def ours(data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig) -> tuple[list[str], str]:
+def linear_alone(
+    data: TrainingData, test: Sequence[LabelledRow], config: TrainingConfig
+) -> tuple[list[str], str]:
     """`linear` as the artifact serves it, and what it chose."""
     options, _ = selection.select(data, config, progress=lambda _: None)
     fitted = linear.fit(
@@ -240,7 +246,7 @@ def run(name: str, splits: int, contenders: Sequence[str], base: str) -> None:
             if contender == "auto":
                 answers = transformers(data, split.test, replace(config, base_model=base, backend="auto"))
             else:
-                contend = ours if contender == "linear" else partial(peer, contender)
+                contend = linear_alone if contender == "linear" else partial(peer, contender)
                 answers = {contender: contend(data, split.test, config)}
             seconds = round(time.monotonic() - started, 1)
             for answered, (found, chosen) in answers.items():
@@ -267,11 +273,11 @@ def _top1(outcome: Outcome) -> float:
     return float(np.mean([a == b for a, b in zip(outcome["truth"], outcome["found"], strict=True)]))
 
 
-def _outcomes(name: str) -> list[dict[str, Outcome]]:
-    """The splits of a catalogue that every contender has answered."""
+def _outcomes(name: str, contenders: Sequence[str]) -> list[dict[str, Outcome]]:
+    """The splits of a catalogue that each of these contenders has answered."""
     splits = []
     for number in range(100):
-        paths = {contender: _kept(name, number, contender) for contender in CONTENDERS}
+        paths = {contender: _kept(name, number, contender) for contender in contenders}
         if all(path.exists() for path in paths.values()):
             splits.append({contender: json.loads(path.read_text()) for contender, path in paths.items()})
     return splits
@@ -279,54 +285,52 @@ def _outcomes(name: str) -> list[dict[str, Outcome]]:
 
 def report() -> None:
     """Print the tables of everything that is kept."""
+    _table("linear", CONTENDERS)
+    if any(RESULTS.glob("*.auto.json")):
+        print()
+        _table("auto", ("linear", "svc", *TRANSFORMERS))
+
+
+def _table(mine: str, contenders: Sequence[str]) -> None:
+    """Top-1 / macro-F1 of the contenders, and what `mine` lacks to the best peer, over the splits they share."""
     print(
-        "| catalogue | splits | scored rows | "
-        + " | ".join(CONTENDERS)
-        + " | deficit to the best, 95% upper bound |"
+        f"| catalogue | splits | scored rows | {' | '.join(contenders)} | {mine} to the best peer, 95% bound |"
     )
-    print("|---|---|---|" + "---|" * len(CONTENDERS) + "---|")
-    means: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    print("|---|---|---|" + "---|" * len(contenders) + "---|")
+    means: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for name in catalogues.NAMES:
-        kept = _outcomes(name)
+        kept = _outcomes(name, contenders)
         if not kept:
             continue
-        cells, figures = [], {}
-        for contender in CONTENDERS:
+        figures = {}
+        for contender in contenders:
             pairs = [
                 (_top1(split[contender]), _macro(split[contender]["truth"], split[contender]["found"]))
                 for split in kept
             ]
-            figures[contender] = (
-                float(np.mean([a for a, _ in pairs])),
-                float(np.mean([b for _, b in pairs])),
-            )
+            figures[contender] = tuple(np.mean(pairs, axis=0).tolist())
             means[contender].append(figures[contender])
-            cells.append(f"{figures[contender][0]:.4f} / {figures[contender][1]:.4f}")
-        best = max(CONTENDERS[1:], key=lambda contender: figures[contender][0])
-        deficit, bound = _deficit(kept, best)
-        rows = sum(len(split["linear"]["truth"]) for split in kept)
+        best = max((peer for peer in contenders if peer in PEERS), key=lambda peer: figures[peer][0])
+        deficit, bound = _deficit(kept, mine, best)
+        rows = sum(len(split[mine]["truth"]) for split in kept)
+        cells = " | ".join(f"{top1:.4f} / {f1:.4f}" for top1, f1 in figures.values())
         print(
-            f"| {name} | {len(kept)} | {rows:,} | {' | '.join(cells)} | "
+            f"| {name} | {len(kept)} | {rows:,} | {cells} | "
             f"{100 * deficit:+.2f} (≤ {100 * bound:+.2f}) to {best} |"
         )
-    print("| **mean** | | | ", end="")
-    print(
-        " | ".join(
-            f"**{np.mean([a for a, _ in pairs]):.4f} / {np.mean([b for _, b in pairs]):.4f}**"
-            for pairs in means.values()
-            if pairs
-        )
-        + " | |"
+    cells = " | ".join(
+        "**{:.4f} / {:.4f}**".format(*np.mean(pairs, axis=0)) for pairs in means.values() if pairs
     )
+    print(f"| **mean** | | | {cells} | |")
 
 
-def _deficit(kept: Sequence[dict[str, Outcome]], best: str) -> tuple[float, float]:
-    """Mean top-1 deficit of `linear` to a peer and its one-sided 95% bound: paired bootstrap over groups."""
+def _deficit(kept: Sequence[dict[str, Outcome]], mine: str, best: str) -> tuple[float, float]:
+    """Mean top-1 deficit to a peer and its one-sided 95% bound: paired bootstrap over groups."""
     by_group: dict[str, list[float]] = {}
     for split in kept:
-        mine, theirs = split["linear"], split[best]
+        ours, theirs = split[mine], split[best]
         for group, truth, a, b in zip(
-            mine["groups"], mine["truth"], mine["found"], theirs["found"], strict=True
+            ours["groups"], ours["truth"], ours["found"], theirs["found"], strict=True
         ):
             by_group.setdefault(group, []).append(float(b == truth) - float(a == truth))
     sums = np.array([sum(values) for values in by_group.values()])
