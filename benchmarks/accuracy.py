@@ -292,10 +292,8 @@ def report() -> None:
 
 
 def _table(mine: str, contenders: Sequence[str]) -> None:
-    """Top-1 / macro-F1 of the contenders, and what `mine` lacks to the best peer, over the splits they share."""
-    print(
-        f"| catalogue | splits | scored rows | {' | '.join(contenders)} | {mine} to the best peer, 95% bound |"
-    )
+    """Top-1 / macro-F1 of the contenders on the splits they share, and what `mine` lacks to the best peer."""
+    print(f"| catalogue | splits | scored rows | {' | '.join(contenders)} | {mine} to the best, 95% bound |")
     print("|---|---|---|" + "---|" * len(contenders) + "---|")
     means: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     for name in catalogues.NAMES:

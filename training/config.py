@@ -49,7 +49,7 @@ class TrainingConfig:
     """Fits at a time; 0: one a processor."""
     base_model: str = "distilbert-base-uncased"
     """What the transformer begins with: a hub id, a local folder, minilm (the packaged MiniLM) or scratch."""
-    epochs: float = 8.0
+    epochs: float = 10.0
     """Most passes over the rows; it ends earlier when the validation rows gain nothing. Above 0."""
     batch_size: int = 16
     """Rows a step; made smaller by itself when memory runs out. At least 1."""
@@ -61,7 +61,7 @@ class TrainingConfig:
     """Share of the target that is spread over all categories, 0 to below 1."""
     balance: str = "none"
     """How the transformer treats rare categories: none, weights (their rows count more) or oversample."""
-    patience: int = 2
+    patience: int = 3
     """Epochs without a better one on the validation rows before the training ends; at least 1."""
     max_length: int = 64
     """Most tokens of a text that the transformer reads, 8 to 512; less where 99 of 100 texts are shorter."""

@@ -18,7 +18,10 @@ from apps.categories.inference.text import clean, product_text
 from training.backends.fitted import Fitted
 
 GOLDEN_ROWS = 24
-LEAST_AGREEMENT = 0.995
+LEAD_TOLERANCE = 0.02
+"""By how much of a score a class may have been behind the one before it (seen on nine catalogues: 0.005)."""
+SCORE_TOLERANCE = 0.1
+"""Largest difference of a score (seen: 0.04)."""
 POISON = (
     "",
     " \t\n",
@@ -98,26 +101,36 @@ def poison_texts() -> list[str]:
 
 def check_parity(
     weights: LinearWeights, texts: Sequence[str], scores: NDArray[np.float32], *, classes: Sequence[str]
-) -> float:
-    """Share of texts to which the exported model gives the class that the trained one gave.
+) -> dict[str, float]:
+    """How far the exported model is from the trained one: agreement of the best class, largest difference.
 
-    Raises TrainingRefused, naming the worst texts, when it is under `LEAST_AGREEMENT`.
+    Small weights are left out of the export, so scores differ a little, and where two classes are all but
+    equal (a title with two labels) the other one may come first. Raises TrainingRefused, naming the worst
+    texts, when a class came first that was more than LEAD_TOLERANCE behind, or a score differs by more than
+    SCORE_TOLERANCE.
     """
     exported, _ = LinearModel(weights).scores(texts)
-    differ = np.flatnonzero(exported.argmax(axis=1) != scores.argmax(axis=1))
-    agreement = 1 - len(differ) / max(1, len(texts))
-    if agreement < LEAST_AGREEMENT:
-        worst = sorted(differ, key=lambda i: -float(np.abs(exported[i] - scores[i]).max()))[:3]
+    before, after = scores.argmax(axis=1), exported.argmax(axis=1)
+    rows = np.arange(len(texts))
+    behind = scores[rows, before] - scores[rows, after]
+    difference = np.abs(exported - scores).max(axis=1, initial=0.0)
+    bad = np.flatnonzero(~((behind <= LEAD_TOLERANCE) & (difference <= SCORE_TOLERANCE))).tolist()
+    if bad:
+        worst = sorted(bad, key=lambda place: -float(difference[place]))[:3]
         shown = "; ".join(
-            f"{texts[int(i)]!r}: {classes[int(scores[i].argmax())]} became "
-            + classes[int(exported[i].argmax())]
-            for i in worst
+            f"{texts[place]!r}: {classes[int(before[place])]} became {classes[int(after[place])]}, scores "
+            f"differ by {difference[place]:.3f}"
+            for place in worst
         )
         raise TrainingRefused(
-            f"the exported model answers {len(differ)} of {len(texts)} texts otherwise than the trained one "
+            f"the exported model answers {len(bad)} of {len(texts)} texts otherwise than the trained one "
             f"({shown}); this is a fault of the export, please report it"
         )
-    return agreement
+    return {
+        "texts": len(texts),
+        "agreement": round(float((before == after).mean()), 4),
+        "largest_difference": round(float(difference.max(initial=0.0)), 4),
+    }
 
 
 def _golden(fitted: Fitted, header: Mapping[str, Any], products: Sequence[Mapping[str, str]]) -> bytes:

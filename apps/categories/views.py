@@ -22,7 +22,12 @@ def health(_request: HttpRequest) -> JsonResponse:
     stranger should not know; the reason of a problem is in the log and in the admin.
     """
     info = services.model_info()
-    model = {"version": info.version, "newer_file_refused": bool(info.version and info.problem)}
+    model = {
+        "version": info.version,
+        "newer_file_refused": bool(info.version and info.problem),
+        "form": info.form,
+        "refused_forms": list(info.refused_forms),
+    }
     try:
         waiting = selectors.waiting_counts()
     except DatabaseError:

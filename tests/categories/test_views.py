@@ -11,6 +11,8 @@ from pytest_django import Settings
 from apps.categories import runtime, selectors
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.models import Category, Product
+from tests.rewriting import rewritten
+from training.pipeline import TrainingResult
 
 from .conftest import SURE
 
@@ -26,7 +28,12 @@ def test_healthy(client: Client, live_model: ProductionClassifier) -> None:
         200,
         {
             "status": "ok",
-            "model": {"version": live_model.version, "newer_file_refused": False},
+            "model": {
+                "version": live_model.version,
+                "newer_file_refused": False,
+                "form": "whole",
+                "refused_forms": [],
+            },
             "waiting": {"review": 1, "stale": 2},
         },
     )
@@ -49,6 +56,25 @@ def test_a_refused_newer_file_is_said(
     path.write_bytes(b"cut")
     answer = client.get("/categories/health/")
     assert (answer.status_code, answer.json()["model"]["newer_file_refused"]) == (200, True)
+
+
+def test_a_form_that_does_not_prove_itself_here_is_said(
+    client: Client, settings: Settings, tmp_path: Path, tiny_encoder: TrainingResult
+) -> None:
+    def turn(records: dict[str, bytes]) -> None:
+        golden = json.loads(records["golden"])
+        golden["predictions"]["int8"] = golden["predictions"]["int8"][::-1]
+        records["golden"] = json.dumps(golden).encode()
+
+    whole = tmp_path / "whole.pt"
+    whole.write_bytes(tiny_encoder.artifact)
+    path = rewritten(whole, tmp_path / "turned.pt", turn)
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": str(path)}
+
+    model = client.get("/categories/health/").json()["model"]
+
+    assert (model["version"], model["form"]) == (tiny_encoder.version, "fp32")
+    assert model["refused_forms"] == ["int8"]
 
 
 def test_no_database_is_said(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,28 +2,16 @@
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier, top_classes
 from apps.categories.inference.errors import ArtifactInvalid, ArtifactMissing
+from tests.rewriting import Rewrite, rewritten
 from tests.tiny import KINDS
-from training import export
 from training.data import LabelledRow
-
-Rewrite = Callable[[dict[str, bytes]], None]
-
-
-def rewritten(source: Path, path: Path, change: Rewrite) -> Path:
-    """An intact artifact with other records."""
-    records = {name: bytes(data) for name, data in artifact.read(source).records.items()}
-    change(records)
-    artifact.publish(artifact.seal(*export.torch_archive(records)), path)
-    return path
 
 
 def header_with(**changes: object) -> Rewrite:

@@ -1,7 +1,6 @@
 """The transformer family: what it exports, how it is served, what stops it and how it goes on."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import util
@@ -18,14 +17,13 @@ from apps.categories.inference.encoder import BATCH_TEXTS, BATCH_TOKENS, Encoder
 from apps.categories.inference.errors import ArtifactInvalid, TrainingRefused
 from apps.categories.inference.text import group_key
 from tests.conftest import TINY_ENCODER
+from tests.rewriting import rewritten
 from tests.tiny import labelled_rows
-from training import export, onnx_export, pipeline
+from training import onnx_export, pipeline
 from training.backends import bases, encoder, encoder_family
 from training.data import LabelledRow, validate
 from training.pipeline import TrainingResult
 from training.splits import in_test
-
-Rewrite = Callable[[dict[str, bytes]], None]
 
 
 def silent(_: str) -> None:
@@ -33,10 +31,15 @@ def silent(_: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tiny_encoder: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> ProductionClassifier:
+def published(tiny_encoder: TrainingResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("encoder") / "classifier.pt"
     artifact.publish(tiny_encoder.artifact, path)
-    return ProductionClassifier.load(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(published: Path) -> ProductionClassifier:
+    return ProductionClassifier.load(published)
 
 
 @pytest.fixture
@@ -47,13 +50,6 @@ def sample(tiny_rows: tuple[LabelledRow, ...]) -> encoder.Sample:
         labels=np.asarray(data.labels, np.int64),
         shares=np.asarray(data.weights, np.float64),
     )
-
-
-def rewritten(result: TrainingResult, path: Path, change: Rewrite) -> Path:
-    records = {name: bytes(data) for name, data in artifact.unseal(result.artifact).items()}
-    change(records)
-    artifact.publish(artifact.seal(*export.torch_archive(records)), path)
-    return path
 
 
 def test_it_learns_and_answers_in_8_bits(tiny_encoder: TrainingResult, served: ProductionClassifier) -> None:
@@ -126,14 +122,14 @@ def test_what_int8_changes_is_counted() -> None:
 
 
 def test_int8_that_answers_otherwise_on_this_machine_gives_way_to_fp32(
-    tiny_encoder: TrainingResult, served: ProductionClassifier, tmp_path: Path
+    published: Path, tmp_path: Path
 ) -> None:
     def turn(records: dict[str, bytes]) -> None:
         golden = json.loads(records["golden"])
         golden["predictions"]["int8"] = golden["predictions"]["int8"][::-1]
         records["golden"] = json.dumps(golden).encode()
 
-    path = rewritten(tiny_encoder, tmp_path / "classifier.pt", turn)
+    path = rewritten(published, tmp_path / "classifier.pt", turn)
 
     found = ProductionClassifier.load(path)
 
@@ -141,28 +137,24 @@ def test_int8_that_answers_otherwise_on_this_machine_gives_way_to_fp32(
     assert found.predict(["cordless drill"])[0][0]["category_code"] == "CAT_TOOLS_DRILLS"
 
 
-def test_when_no_form_proves_itself_the_artifact_is_refused(
-    tiny_encoder: TrainingResult, tmp_path: Path
-) -> None:
+def test_when_no_form_proves_itself_the_artifact_is_refused(published: Path, tmp_path: Path) -> None:
     def turn(records: dict[str, bytes]) -> None:
         golden = json.loads(records["golden"])
         golden["texts"] = golden["texts"][::-1]
         records["golden"] = json.dumps(golden).encode()
 
     with pytest.raises(ArtifactInvalid, match="golden texts otherwise"):
-        ProductionClassifier.load(rewritten(tiny_encoder, tmp_path / "classifier.pt", turn))
+        ProductionClassifier.load(rewritten(published, tmp_path / "classifier.pt", turn))
 
 
 @pytest.mark.parametrize("record", ["onnx_int8", "tokenizer"])
-def test_a_record_of_another_kind_is_refused(
-    tiny_encoder: TrainingResult, tmp_path: Path, record: str
-) -> None:
+def test_a_record_of_another_kind_is_refused(published: Path, tmp_path: Path, record: str) -> None:
     def spoil(records: dict[str, bytes]) -> None:
         for name in (record, record.replace("int8", "fp32")):
             records[name] = b"{}"
 
     with pytest.raises(ArtifactInvalid):
-        ProductionClassifier.load(rewritten(tiny_encoder, tmp_path / "classifier.pt", spoil))
+        ProductionClassifier.load(rewritten(published, tmp_path / "classifier.pt", spoil))
 
 
 def test_threads_share_one_model(served: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]) -> None:

@@ -191,11 +191,52 @@ def test_an_export_that_answers_otherwise_is_refused(tiny_rows: tuple[LabelledRo
     scores = fitted.scores(tokens)
     weights = fitted.export()
 
-    assert export.check_parity(weights, texts, scores, classes=data.classes) == 1.0
+    parity = export.check_parity(weights, texts, scores, classes=data.classes)
+    assert (parity["texts"], parity["agreement"]) == (len(texts), 1.0)
+    assert 0 < parity["largest_difference"] < export.SCORE_TOLERANCE
     with pytest.raises(TrainingRefused, match="became"):
+        export.check_parity(weights, texts, -scores, classes=data.classes)
+    # The same classes with other scores are other confidences.
+    with pytest.raises(TrainingRefused, match=r"scores differ by 0\.2"):
         export.check_parity(
-            replace(weights, intercept=weights.intercept[::-1].copy()), texts, -scores, classes=data.classes
+            replace(weights, intercept=weights.intercept + np.float32(0.2)),
+            texts,
+            scores,
+            classes=data.classes,
         )
+    nothing = np.full_like(scores, np.nan)
+    with pytest.raises(TrainingRefused, match="became"):
+        export.check_parity(weights, texts, nothing, classes=data.classes)
+
+
+def test_two_classes_that_are_all_but_equal_may_change_places(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    """A title with two labels: what is left out of the export decides which of them comes first."""
+    data = validate(tiny_rows)
+    texts = ["drill"]
+    fitted = linear.fit(
+        linear.tokenise([row.title for row in data.rows]),
+        np.asarray(data.labels),
+        np.asarray(data.weights),
+        linear.LinearOptions(),
+        classes=len(data.classes),
+        seed=0,
+    )
+    weights = fitted.export()
+    (scores,) = LinearModel(weights).scores(texts)[0]
+    best, second = np.argsort(-scores)[:2]
+    intercept = weights.intercept.copy()
+    intercept[second] += scores[best] - scores[second]
+    tied = replace(weights, intercept=intercept)
+    trained, _ = LinearModel(tied).scores(texts)
+
+    def ahead(share: float) -> np.ndarray:
+        other = trained.copy()
+        other[0, second if trained[0].argmax() == best else best] += share * export.LEAD_TOLERANCE
+        return other
+
+    assert export.check_parity(tied, texts, ahead(0.5), classes=data.classes)["agreement"] == 0
+    with pytest.raises(TrainingRefused, match="became"):
+        export.check_parity(tied, texts, ahead(1.5), classes=data.classes)
 
 
 def test_served_scores_are_the_trained_ones(tiny_rows: tuple[LabelledRow, ...]) -> None:

@@ -27,9 +27,7 @@ def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], 
     final, scores, held = _fits(data, options, config, progress)
     weights = final.export()
     probe = [*texts(data.rows, options.segments)[:PARITY_ROWS], *export.poison_texts()]
-    agreement = export.check_parity(
-        weights, probe, final.scores(linear.tokenise(probe)), classes=data.classes
-    )
+    parity = export.check_parity(weights, probe, final.scores(linear.tokenise(probe)), classes=data.classes)
     header, records = export.linear_records(weights)
     return Fitted(
         segments=options.segments,
@@ -37,7 +35,7 @@ def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], 
         records=records,
         scores=scores,
         held=held,
-        notes={"selection": [trial.describe() for trial in trials], "export_agreement": agreement},
+        notes={"selection": [trial.describe() for trial in trials], "export": parity},
     )
 
 

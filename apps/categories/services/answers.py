@@ -26,6 +26,10 @@ class ModelInfo:
     """Number of categories that the model can name."""
     fields: tuple[str, ...]
     """The text fields that it reads."""
+    form: str
+    """How it answers: "int8" or "fp32" of a transformer, "whole" of any other; empty without a model."""
+    refused_forms: tuple[str, ...]
+    """Faster forms that do not prove themselves on this machine."""
     header: Mapping[str, Any]
     """What the artifact says about itself: how it was trained, and its measured figures."""
     loaded_at: datetime | None
@@ -62,6 +66,8 @@ def model_info() -> ModelInfo:
             threshold=None,
             classes=0,
             fields=(),
+            form="",
+            refused_forms=(),
             header={},
             loaded_at=None,
             problem=str(error),
@@ -74,6 +80,8 @@ def model_info() -> ModelInfo:
         threshold=bar_in_force(classifier.threshold, settings.threshold),
         classes=len(classifier.codes),
         fields=classifier.fields,
+        form=classifier.form,
+        refused_forms=classifier.refused_forms,
         header=classifier.header,
         loaded_at=status.loaded_at,
         problem=status.last_error,
