@@ -71,6 +71,20 @@ def measure(
     )
 
 
+def share(value: float | None, *, down: bool = False) -> str:
+    """A share for people: in percent with one decimal, never 0 or 100 unless it is.
+
+    `down`: rounded down, so that what missed a target never reads like it.
+    """
+    if value is None:
+        return "–"
+    if 0 < value < 0.001:
+        return "< 0.1%"
+    if down:
+        value = int(round(value * 1000, 6)) / 1000
+    return "> 99.9%" if 0.999 < value < 1 else f"{value:.1%}"
+
+
 def macro_f1(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
     """Mean F1 over the categories that occur in `truth`."""
     return float(f1_score(truth, predicted, average="macro", labels=np.unique(truth), zero_division=0))

@@ -31,11 +31,24 @@ def same_rows(classifier: ProductionClassifier, rows: Sequence[LabelledRow]) -> 
 def seems_familiar(right: NDArray[np.bool_], frozen: NDArray[np.bool_]) -> bool:
     """Whether the model is right outside its frozen part too often for rows that it has not learned from.
 
-    One-sided exact test of Fisher; on rows new to the model the two parts are alike.
+    On rows new to the model the two parts are alike.
     """
-    inside, outside = right[frozen], right[~frozen]
-    table = [
-        [int(outside.sum()), int((~outside).sum())],
-        [int(inside.sum()), int((~inside).sum())],
-    ]
+    return _more_often(
+        int(right[~frozen].sum()), int((~frozen).sum()), int(right[frozen].sum()), int(frozen.sum())
+    )
+
+
+def beats_its_own_test(classifier: ProductionClassifier, right: NDArray[np.bool_]) -> bool:
+    """Whether the model is right more often here than when it was tested: easier rows, or known ones."""
+    tested = classifier.header["metrics"]["test"]
+    if not tested:
+        return False
+    return _more_often(
+        int(right.sum()), len(right), round(tested["top1"] * tested["rows"]), int(tested["rows"])
+    )
+
+
+def _more_often(right: int, rows: int, other_right: int, other_rows: int) -> bool:
+    """One-sided exact test of Fisher."""
+    table = [[right, rows - right], [other_right, other_rows - other_right]]
     return bool(fisher_exact(table, alternative="greater").pvalue < CHANCE)

@@ -12,6 +12,7 @@ from apps.categories.inference.files import ProductRow, RejectedRow
 from apps.categories.inference.taxonomy import SEPARATOR, Taxonomy
 from training.data import LabelledRow
 from training.labels import Labels, label_rows
+from training.redact import redact_rows
 
 KEPT = 10
 """Candidates kept of a row; the smallest confidence that is kept is above that of any other category."""
@@ -78,7 +79,8 @@ def read_labels(rows: Iterable[ProductRow | RejectedRow], classifier: Production
     """The labelled rows of a file under the model's own codes and paths.
 
     A code of the file that the model knows is that category, whatever it is called by now; otherwise the path
-    tells. A label that is no class of the model has an empty `category_code` and keeps its path.
+    tells. A label that is no class of the model has an empty `category_code` and keeps its path. Texts are
+    without personal data, as in training: the frozen part is a function of that title, and a report shows it.
     """
     given: set[str] = set()
 
@@ -100,7 +102,7 @@ def read_labels(rows: Iterable[ProductRow | RejectedRow], classifier: Production
             return replace(row, category_code="")
         return replace(row, category_code=code if code in answered else "", category_path=tree.path(code))
 
-    return replace(labels, rows=[known(row) for row in labels.rows])
+    return replace(labels, rows=redact_rows([known(row) for row in labels.rows]).rows)
 
 
 def score(

@@ -1,11 +1,13 @@
 """The figures of an evaluation, worked out on paper."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
 from training.calibration import brier_score, expected_calibration_error, reliability
 from training.data import LabelledRow
@@ -13,6 +15,7 @@ from training.evaluation import CategoryFigures, evaluate
 from training.frozen import frozen_part
 from training.hierarchy import hierarchical
 from training.outcomes import score
+from training.pipeline import TrainingResult
 from training.thresholds import precision_interval
 
 from .outcomes import ASIDE, FILE, NOTHING, PARENT, outcomes
@@ -149,6 +152,20 @@ def test_the_frozen_part_has_the_figures_of_the_training_run(
 
     for name, value in recorded.items():
         assert getattr(whole, name) == pytest.approx(value, abs=1e-6), name
+
+
+def test_an_encoder_is_judged_as_a_linear_model_is(
+    tiny_encoder: TrainingResult, tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "encoder.pt"
+    artifact.publish(tiny_encoder.artifact, path)
+    classifier = ProductionClassifier.load(path)
+    inside = frozen_part(classifier, tiny_rows)
+
+    found = evaluate(score(classifier, tiny_rows).part(inside), target=0.95)
+
+    recorded = classifier.header["metrics"]["test"]
+    assert {name: getattr(found, name) for name in recorded} == pytest.approx(recorded, abs=1e-3)
 
 
 @pytest.mark.parametrize(("rows", "errors"), [(0, 0), (1, 0), (1, 1), (40, 0), (40, 3), (40, 40)])

@@ -9,7 +9,7 @@ import pytest
 from apps.categories.inference.classifier import ProductionClassifier
 from tests.tiny import labelled_rows
 from training.data import LabelledRow
-from training.frozen import frozen_part, same_rows, seems_familiar
+from training.frozen import beats_its_own_test, frozen_part, same_rows, seems_familiar
 from training.outcomes import score
 from training.timing import measure_time
 
@@ -59,6 +59,23 @@ def test_without_a_frozen_row_nothing_seems_familiar() -> None:
     assert not seems_familiar(np.ones(50, bool), np.zeros(50, bool))
 
 
+def test_doing_better_than_in_its_own_test_is_noticed(tiny_classifier: ProductionClassifier) -> None:
+    tested = tiny_classifier.header["metrics"]["test"]
+    alike = np.arange(1000) < 1000 * tested["top1"]
+
+    assert tested["top1"] < 0.95
+    assert beats_its_own_test(tiny_classifier, np.ones(1000, bool))
+    assert not beats_its_own_test(tiny_classifier, alike)
+
+
+def test_a_model_that_was_never_tested_has_nothing_to_beat(
+    tiny_classifier: ProductionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiny_classifier, "header", {"metrics": {"test": None}})
+
+    assert not beats_its_own_test(tiny_classifier, np.ones(1000, bool))
+
+
 def test_times_are_of_single_answers_and_of_batches(
     tiny_classifier: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]
 ) -> None:
@@ -71,6 +88,17 @@ def test_times_are_of_single_answers_and_of_batches(
     assert (timing.p50_ms, timing.p99_ms) == pytest.approx((3, 3))
     assert timing.per_second == pytest.approx(100 / 0.003)
     assert next(ticks) == 2 * 100 + 2
+
+
+def test_a_slow_model_is_measured_on_fewer_rows(tiny_classifier: ProductionClassifier) -> None:
+    """A clock that takes 2 s a look: three single answers, and three batches of the 5,000 rows."""
+    ticks = count()
+
+    timing = measure_time(tiny_classifier, labelled_rows() * 6, clock=lambda: next(ticks) * 2.0)
+
+    assert timing.rows == 3
+    assert timing.per_second == pytest.approx(3000 / 6)
+    assert next(ticks) == 2 * 3 + 2 * 3
 
 
 def test_a_large_file_is_sampled_for_the_times(tiny_classifier: ProductionClassifier) -> None:

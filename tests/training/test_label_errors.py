@@ -86,6 +86,18 @@ def test_a_row_without_answer_and_an_unknown_label_are_not_suspected() -> None:
     assert found == []
 
 
+def test_a_row_without_answer_does_not_lower_the_average() -> None:
+    found = suspected_labels(
+        outcomes(
+            (SAWS, [(SAWS, 0.8)], ASIDE, False),
+            (SAWS, [], NOTHING, False),
+            (DRILLS, [(SAWS, 0.6), (DRILLS, 0.4)], ASIDE, False),
+        )
+    )
+
+    assert found == []
+
+
 def test_planted_errors_are_found_and_no_others(
     tiny_classifier: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]
 ) -> None:

@@ -14,6 +14,7 @@ from apps.categories.inference.taxonomy import Taxonomy
 from training import outcomes
 from training.data import LabelledRow
 from training.outcomes import KEPT, NO_ANSWER, in_place, read_labels, score
+from training.redact import redact_rows
 
 DRILLS = "CAT_TOOLS_DRILLS"
 
@@ -53,6 +54,16 @@ def test_a_code_given_once_counts_for_the_files_other_rows(tiny_classifier: Prod
     )
 
     assert [found.category_code for found in labels.rows] == [DRILLS, DRILLS]
+
+
+def test_personal_data_is_taken_out_as_in_training(tiny_classifier: ProductionClassifier) -> None:
+    labels = read_labels(
+        [ProductRow(line=2, title="silk shawl, ask ana@example.com", category_path="Clothing > Shawls")],
+        tiny_classifier,
+    )
+
+    assert labels.rows == redact_rows(labels.rows).rows
+    assert labels.rows[0].title == "silk shawl, ask"
 
 
 def test_rows_that_cannot_be_judged_are_kept_apart(tiny_classifier: ProductionClassifier) -> None:
