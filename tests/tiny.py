@@ -1,7 +1,10 @@
 """A small made-up catalogue that a real model learns in seconds."""
 
+import csv
 import random
+from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 from apps.categories.inference.taxonomy import codes_for_paths
 from training.data import LabelledRow
@@ -58,6 +61,16 @@ def labelled_rows(each: int = 45, seed: int = 7) -> tuple[LabelledRow, ...]:
             )
     rng.shuffle(rows)
     return tuple(rows)
+
+
+def write_csv(rows: Iterable[LabelledRow], path: Path) -> Path:
+    """The rows as a shop would export them, labelled by path."""
+    names = ("sku", "title", "brand", "description", "category_path")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows([getattr(row, name) for name in names] for row in rows)
+    return path
 
 
 def _serial(rng: random.Random) -> str:

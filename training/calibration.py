@@ -1,5 +1,7 @@
 """Scores to probabilities: one temperature, fitted on predictions the model did not train on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
@@ -30,13 +32,37 @@ def fit_scale(
     return float(np.exp(found.x))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Bin:
+    """Rows of about the same confidence."""
+
+    rows: int
+    right: int
+    confidence: float
+    """Their mean, 0 to 1."""
+
+
+def reliability(confidences: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = 15) -> list[Bin]:
+    """At most `bins` bins of equal mass by rising confidence; none is empty."""
+    order = np.argsort(confidences, kind="stable")
+    return [
+        Bin(rows=len(part), right=int(right[part].sum()), confidence=float(confidences[part].mean()))
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+
+
 def expected_calibration_error(
     confidences: NDArray[np.float64], right: NDArray[np.bool_], *, bins: int = 15
 ) -> float:
     """Mean |accuracy − confidence| over bins of equal mass, weighted by rows; 0 to 1."""
-    if not len(confidences):
-        return 0.0
-    order = np.argsort(confidences, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    gaps = [abs(float(right[part].mean()) - float(confidences[part].mean())) * len(part) for part in parts]
-    return sum(gaps) / len(order)
+    gaps = [
+        abs(part.right / part.rows - part.confidence) * part.rows
+        for part in reliability(confidences, right, bins=bins)
+    ]
+    return sum(gaps) / max(1, len(confidences))
+
+
+def brier_score(confidences: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Mean squared distance of a confidence from what came true (1 right, 0 wrong); 0 to 1 (Brier, 1950)."""
+    return float(((confidences - right) ** 2).mean()) if len(confidences) else 0.0

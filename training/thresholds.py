@@ -36,6 +36,13 @@ def precision_bound(rows: int, errors: int, *, confidence: float = CONFIDENCE) -
     return float(_bounds(np.array([rows]), np.array([errors]), confidence)[0])
 
 
+def precision_interval(rows: int, errors: int, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Two-sided interval of a precision after `errors` wrong of `rows` (Clopper and Pearson, 1934)."""
+    side = (1 + confidence) / 2
+    low = precision_bound(rows, errors, confidence=side)
+    return low, 1 - precision_bound(rows, rows - errors, confidence=side)
+
+
 def _bounds(rows: NDArray[np.int64], errors: NDArray[np.int64], confidence: float) -> NDArray[np.float64]:
     """The exact bound of each pair; NaN where nothing is right."""
     return np.asarray(beta.ppf(1 - confidence, rows - errors, errors + 1), np.float64)

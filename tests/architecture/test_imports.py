@@ -40,14 +40,14 @@ ALLOWED: dict[str, set[str]] = {
 }
 """Layer to the other layers that it may import."""
 
-TRAINERS = {f"{APP}.management.commands.train_classifier"}
+TRAINERS = {f"{APP}.management.commands.{name}" for name in ("train_classifier", "evaluate_classifier")}
 """Commands that may import `training`, inside functions only."""
 
 LOADS_A_MODEL = {f"{APP}.inference.{name}" for name in ("artifact", "classifier", "linear", "batch")}
-VERY_HEAVY = {"torch", "transformers", "pandas", "pyarrow", "mlflow", "onnxruntime"}
+VERY_HEAVY = {"torch", "transformers", "pandas", "pyarrow", "mlflow", "onnxruntime", "matplotlib"}
 # They subclass torch's and transformers' own classes; who uses them imports them inside a function.
 TRANSFORMERS = {"training.backends.encoder", "training.onnx_export"}
-HEAVY = VERY_HEAVY | {"sklearn", "scipy", "joblib", "threadpoolctl"}
+HEAVY = VERY_HEAVY | {"sklearn", "scipy", "joblib", "threadpoolctl", "jinja2"}
 SERVING_STANDARD = {"numpy", "django", "tree_queries"}
 
 

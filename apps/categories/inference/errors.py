@@ -29,5 +29,9 @@ class TrainingRefused(ClassifierError):
     """The labelled rows cannot train a meaningful model."""
 
 
+class EvaluationRefused(ClassifierError):
+    """There is nothing to judge a model on."""
+
+
 class PublishRefused(ClassifierError):
     """A trained model may not replace the live one."""

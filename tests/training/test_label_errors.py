@@ -1,0 +1,118 @@
+"""Suspected labels: planted ones are found, and nothing is suspected without a reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from apps.categories.inference.classifier import ProductionClassifier
+from training.data import LabelledRow
+from training.label_errors import suspected_labels
+from training.outcomes import score
+
+from .outcomes import ASIDE, NOTHING, outcomes
+
+DRILLS, SAWS, KITCHEN = "Tools > Drills", "Tools > Saws", "Kitchen"
+
+
+def test_a_belief_counts_from_the_average_of_its_category() -> None:
+    found = suspected_labels(
+        outcomes(
+            # Drills average (0.9 + 0.7 + 0.1) / 3 = 0.57, saws (0.8 + 0.6) / 2 = 0.7.
+            (DRILLS, [(DRILLS, 0.9), (SAWS, 0.1)], ASIDE, False),
+            (DRILLS, [(DRILLS, 0.7), (SAWS, 0.3)], ASIDE, False),
+            (SAWS, [(SAWS, 0.8), (DRILLS, 0.2)], ASIDE, False),
+            (SAWS, [(SAWS, 0.6), (DRILLS, 0.4)], ASIDE, False),
+            # Saws at 0.75 reaches 0.7: suspected.
+            (DRILLS, [(SAWS, 0.75), (DRILLS, 0.1)], ASIDE, False),
+            (KITCHEN, [(KITCHEN, 0.1)], ASIDE, False),
+        )
+    )
+
+    assert [(label.row, label.rank) for label in found] == [(4, 0)]
+    assert found[0].margin == pytest.approx(0.65)
+
+
+def test_a_wrong_answer_under_the_average_is_no_suspicion() -> None:
+    found = suspected_labels(
+        outcomes(
+            (SAWS, [(SAWS, 0.8), (DRILLS, 0.2)], ASIDE, False),
+            (DRILLS, [(DRILLS, 0.8), (SAWS, 0.2)], ASIDE, False),
+            (DRILLS, [(SAWS, 0.6), (DRILLS, 0.4)], ASIDE, False),
+        )
+    )
+
+    assert found == []
+
+
+def test_the_best_candidate_that_reaches_its_average_is_believed() -> None:
+    found = suspected_labels(
+        outcomes(
+            (SAWS, [(SAWS, 0.9)], ASIDE, False),
+            (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
+            (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
+            # Saws average 0.9 and are not reached; kitchens average 0.3 and are.
+            (KITCHEN, [(KITCHEN, 0.3), (SAWS, 0.2)], ASIDE, False),
+            (DRILLS, [(SAWS, 0.5), (KITCHEN, 0.4), (DRILLS, 0.1)], ASIDE, False),
+        )
+    )
+
+    assert [(label.row, label.rank) for label in found] == [(4, 1)]
+    assert found[0].margin == pytest.approx(0.3)
+
+
+def test_the_label_is_not_suspected_where_the_model_believes_it_more() -> None:
+    """A category that the model never recognises is reached by any confidence."""
+    found = suspected_labels(
+        outcomes(
+            (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
+            (KITCHEN, [(SAWS, 0.1), (KITCHEN, 0.0)], ASIDE, False),
+            (DRILLS, [(DRILLS, 0.5), (KITCHEN, 0.2)], ASIDE, False),
+        )
+    )
+
+    assert found == []
+
+
+def test_a_row_without_answer_and_an_unknown_label_are_not_suspected() -> None:
+    found = suspected_labels(
+        outcomes(
+            (DRILLS, [(DRILLS, 0.5)], ASIDE, False),
+            (SAWS, [], NOTHING, False),
+            ("Toys", [(DRILLS, 0.9)], ASIDE, False),
+            unknown=["Toys"],
+        )
+    )
+
+    assert found == []
+
+
+def test_a_row_without_answer_does_not_lower_the_average() -> None:
+    found = suspected_labels(
+        outcomes(
+            (SAWS, [(SAWS, 0.8)], ASIDE, False),
+            (SAWS, [], NOTHING, False),
+            (DRILLS, [(SAWS, 0.6), (DRILLS, 0.4)], ASIDE, False),
+        )
+    )
+
+    assert found == []
+
+
+def test_planted_errors_are_found_and_no_others(
+    tiny_classifier: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    rows = [row for row in tiny_rows if "assorted" not in row.title]
+    other = {rows[place].category_code: rows[place] for place in range(len(rows))}
+    planted = [place for place in range(0, len(rows), 40) if rows[place].category_path != "Kitchen > Mugs"]
+    for place in planted:
+        wrong = other["CAT_KITCHEN_MUGS"]
+        rows[place] = replace(
+            rows[place], category_code=wrong.category_code, category_path=wrong.category_path
+        )
+
+    found = suspected_labels(score(tiny_classifier, rows))
+
+    assert len(planted) > 10
+    assert {label.row for label in found} <= {*planted}
+    # About half of all right answers are above their average, so as many planted ones are.
+    assert len(found) * 2 >= len(planted)
