@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.files import ProductRow, read_rows
@@ -128,6 +129,29 @@ def test_the_site_s_artifact_is_the_default(
     real = runtime.status()
     monkeypatch.setattr(runtime, "status", lambda: real.__class__(**(vars(real) | {"path": tiny_artifact})))
     assert "Tools > Drills" in said("classify_text", "cordless drill")
+
+
+@pytest.mark.parametrize(("threshold", "spoken"), [(1.0, "under the 100%"), (0.0, "reaches the 0%")])
+def test_the_site_s_threshold_holds_for_the_site_s_artifact_only(
+    tiny_artifact: Path,
+    tiny_classifier: ProductionClassifier,
+    tmp_path: Path,
+    settings: Settings,
+    threshold: float,
+    spoken: str,
+) -> None:
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tiny_artifact, "THRESHOLD": threshold}
+    source, text = tmp_path / "one.csv", "cordless drill compact"
+    source.write_text(f"title\n{text}\n")
+
+    def filed(*arguments: object) -> list[str]:
+        said("classify_file", source, "--output", tmp_path, "--rejected", tmp_path / "r.csv", *arguments)
+        (line,) = (tmp_path / "predictions.jsonl").read_text().splitlines()
+        return [said("classify_text", text, *arguments), json.loads(line)["decision"]["reason"]]
+
+    assert [spoken in answer for answer in filed()] == [True, True]
+    assert tiny_classifier.threshold not in (None, threshold)
+    assert [spoken in answer for answer in filed("--artifact", tiny_artifact)] == [False, False]
 
 
 def test_sample_data_writes_a_catalogue(tmp_path: Path) -> None:

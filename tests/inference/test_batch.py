@@ -106,7 +106,12 @@ def test_the_metadata_says_which_artifact_and_what_came_out(
     firsts = [line["predictions"][0]["confidence"] for line in lines if line["predictions"]]
     assert metadata["counts"]["average_confidence"] == pytest.approx(sum(firsts) / len(firsts), abs=1e-5)
     assert set(metadata["timings"]) == {"started_at", "finished_at", "seconds", "rows_per_second"}
-    assert metadata["options"] == {"top_k": 3, "min_confidence": None, "batch_size": 1000}
+    assert metadata["options"] == {
+        "top_k": 3,
+        "threshold": None,
+        "min_confidence": None,
+        "batch_size": 1000,
+    }
 
 
 def test_min_confidence_raises_the_bar_and_is_counted(

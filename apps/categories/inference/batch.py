@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .classifier import ProductionClassifier
-from .decision import Decision, Prediction, decide
+from .decision import Decision, Prediction, bar_in_force, decide
 from .errors import InputFileError
 from .files import ProductRow, RejectedRow, RejectWriter, open_reader
 
@@ -27,8 +27,10 @@ class BatchOptions:
 
     top_k: int = 3
     """Candidates a row; at least 1, capped at the number of classes."""
+    threshold: float | None = None
+    """In place of the artifact's own; 0 to 1."""
     min_confidence: float | None = None
-    """Raises the artifact's own threshold, never lowers it; 0 to 1."""
+    """Raises the threshold, never lowers it; 0 to 1."""
     batch_size: int = DEFAULT_BATCH
     """Rows scored at a time; at least 1."""
 
@@ -172,9 +174,8 @@ class _Tally:
 
 
 def _bar(classifier: ProductionClassifier, options: BatchOptions) -> float | None:
-    if classifier.threshold is None:
-        return None
-    return max(classifier.threshold, options.min_confidence or 0.0)
+    threshold = bar_in_force(classifier.threshold, options.threshold)
+    return None if threshold is None else max(threshold, options.min_confidence or 0.0)
 
 
 def _batches(rows: Iterable[ProductRow | RejectedRow], size: int) -> Iterator[list[ProductRow | RejectedRow]]:
@@ -203,7 +204,9 @@ def _answer(
         else:
             predictions = next(answers)
             decision = decide(
-                predictions, threshold=classifier.threshold, min_confidence=options.min_confidence
+                predictions,
+                threshold=bar_in_force(classifier.threshold, options.threshold),
+                min_confidence=options.min_confidence,
             )
             tally.add(decision)
             yield answer_line(classifier, row.sku, predictions[: options.top_k], decision)

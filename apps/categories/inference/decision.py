@@ -41,6 +41,11 @@ def percent(share: float, *, up: bool = False) -> str:
     return f"{whole}%"
 
 
+def bar_in_force(own: float | None, fixed: float | None) -> float | None:
+    """The threshold for `decide`: the shop's fixed one where there is one (0 to 1), or the model's own."""
+    return own if fixed is None else fixed
+
+
 def decide(
     predictions: Sequence[Prediction], *, threshold: float | None, min_confidence: float | None = None
 ) -> Decision:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from .. import runtime
 from ..conf import get_settings
-from ..inference.decision import Decision, Prediction, decide
+from ..inference.decision import Decision, Prediction, bar_in_force, decide
 from ..inference.text import text_digest
 from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
@@ -142,7 +142,7 @@ def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> S
     """
     settings = get_settings()
     classifier = runtime.get_classifier()
-    threshold = classifier.threshold if settings.threshold is None else settings.threshold
+    threshold = bar_in_force(classifier.threshold, settings.threshold)
     texts = list(map(text_reader(), rows))
     # Two at least: that a second category stays likely is a reason to ask.
     answers = classifier.predict(texts, top_k=max(2, settings.top_k))

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.categories import runtime
+from apps.categories.conf import get_settings
 from apps.categories.inference.batch import DEFAULT_BATCH, METADATA, PREDICTIONS, BatchOptions, classify_file
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.errors import ClassifierError
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", type=Path, metavar="FILE", help="products with a column 'title'")
         parser.add_argument(
-            "--artifact", type=Path, metavar="PATH", help="default: the artifact of this site"
+            "--artifact", type=Path, metavar="PATH", help="default: the artifact and THRESHOLD of this site"
         )
         parser.add_argument(
             "--output",
@@ -80,7 +81,11 @@ class Command(BaseCommand):
                 folder,
                 rejects=rejects,
                 options=BatchOptions(
-                    top_k=options["top_k"], min_confidence=bar, batch_size=options["batch_size"]
+                    top_k=options["top_k"],
+                    # Another artifact is asked for itself, as by classify_text.
+                    threshold=None if options["artifact"] else get_settings().threshold,
+                    min_confidence=bar,
+                    batch_size=options["batch_size"],
                 ),
                 on_progress=show,
             )

@@ -9,8 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.categories import runtime
+from apps.categories.conf import get_settings
 from apps.categories.inference.classifier import ProductionClassifier
-from apps.categories.inference.decision import decide
+from apps.categories.inference.decision import bar_in_force, decide
 from apps.categories.inference.errors import ClassifierError
 
 SPOKEN = {
@@ -29,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("texts", nargs="*", metavar="TEXT", help='for instance "cordless drill 18v"')
         parser.add_argument(
-            "--artifact", type=Path, metavar="PATH", help="default: the artifact of this site"
+            "--artifact", type=Path, metavar="PATH", help="default: the artifact and THRESHOLD of this site"
         )
         parser.add_argument(
             "--top-k", type=int, default=3, metavar="N", help="candidates per text (default: 3)"
@@ -42,6 +43,10 @@ class Command(BaseCommand):
             classifier = ProductionClassifier.load(options["artifact"] or runtime.status().path)
         except ClassifierError as error:
             raise CommandError(str(error)) from error
+        # Another artifact is asked for itself: only the site's own model files by the site's threshold.
+        self.bar = bar_in_force(
+            classifier.threshold, None if options["artifact"] else get_settings().threshold
+        )
         texts: Iterable[str] = options["texts"]
         if not texts:
             self.stdout.write(f"{classifier.version}, {len(classifier.codes)} categories.")
@@ -69,7 +74,7 @@ class Command(BaseCommand):
     def answer(self, classifier: ProductionClassifier, text: str, top_k: int) -> None:
         # Two at least: that a second category stays likely is a reason to ask.
         (predictions,) = classifier.predict([text], top_k=max(2, top_k))
-        decision = decide(predictions, threshold=classifier.threshold)
+        decision = decide(predictions, threshold=self.bar)
         self.stdout.write(text)
         for prediction in predictions[:top_k]:
             code = prediction["category_code"]
