@@ -20,7 +20,8 @@ from ..inference.errors import ClassifierUnavailable
 from ..inference.text import text_digest
 from ..models import ClassifiableProduct, ClassificationRun, get_product_model
 from ..selectors import stale_products, unlabelled_products
-from .filing import ClassifySummary, Row, row_columns, rows_score, scored_write, text_reader, to_row
+from .filing import rows_score, scored_write
+from .rows import ClassifySummary, Row, row_columns, text_reader, to_row
 from .runs import run_beat, run_finish, run_start, runs_alive
 
 PAGE = 2000
