@@ -51,6 +51,7 @@ class Calibrated:
     error_after: float
     """Of all, each row under maps fitted on other rows."""
     brier_before: float
+    brier_temperature: float
     brier_after: float
     """Mean squared distance of the first confidence from right (1) or wrong (0), as the errors above."""
     expected_error: float
@@ -67,6 +68,7 @@ class Calibrated:
             "error_temperature": self.error_temperature,
             "error_after": self.error_after,
             "brier_before": self.brier_before,
+            "brier_temperature": self.brier_temperature,
             "brier_after": self.brier_after,
             "expected_error": self.expected_error,
         }
@@ -119,6 +121,7 @@ def calibrate(
         error_temperature=expected_calibration_error(plain.confidences[:, 0].astype(np.float64), right),
         error_after=expected_calibration_error(sure, right),
         brier_before=float(np.mean((before - right) ** 2)),
+        brier_temperature=float(np.mean((plain.confidences[:, 0] - right) ** 2)),
         brier_after=float(np.mean((sure - right) ** 2)),
         expected_error=error_by_chance(sure),
     )

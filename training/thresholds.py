@@ -26,11 +26,11 @@ GRID = 100
 """Bars that may be tried: each takes in another hundredth of the rows."""
 STEPS = 4
 """Bars that a category may be raised to, each halving the way to 1; after them it is never filed."""
-UNFAMILIAR_SHARE = 0.02
-"""Share of the held-out rows, those with the lowest best score, that count as unlike the training data."""
-
 LEAST_CONFIDENCE = 0.5
 """What is likelier wrong than right is never filed, even where the precision of the rest would pay for it."""
+UNFAMILIAR_SHARE = 0.03
+"""Of the held-out rows that reach `LEAST_CONFIDENCE`, the share with the lowest best scores that is taken to
+be unlike the training data: the most that the gate can cost."""
 
 Bools = NDArray[np.bool_]
 Integers = NDArray[np.int64]
@@ -167,7 +167,10 @@ def _sequence(ranked: Ranked, tree: Tree, target: float) -> Iterator[Policy]:
     """
     if not len(ranked):
         return
-    familiar = float(np.quantile(ranked.best, UNFAMILIAR_SHARE, method="lower"))
+    sure = ranked.confidences[:, 0] >= LEAST_CONFIDENCE
+    if not sure.any():
+        return
+    familiar = float(np.quantile(ranked.best[sure], UNFAMILIAR_SHARE, method="lower"))
     falling = np.sort(ranked.confidences[:, 0].astype(np.float64))[::-1]
     places = np.unique(np.linspace(0, len(falling), GRID + 1).astype(int)[1:] - 1)
     levels = np.unique(np.maximum(falling[places], LEAST_CONFIDENCE))[::-1]
@@ -179,8 +182,8 @@ def _sequence(ranked: Ranked, tree: Tree, target: float) -> Iterator[Policy]:
     ease = []
     for policy in policies:
         decisions = decide(ranked, policy, tree)
-        sure = decisions.confidences[filed(decisions)].astype(np.float64)
-        ease.append((sure - target).sum() / np.sqrt(max(1, len(sure))))
+        gains = decisions.confidences[filed(decisions)].astype(np.float64) - target
+        ease.append(gains.sum() / np.sqrt(max(1, len(gains))))
     yield from policies[int(np.argmax(ease)) :]
 
 

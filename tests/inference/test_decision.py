@@ -162,8 +162,12 @@ def test_a_confidence_that_is_no_share_is_never_acted_on(confidence: float) -> N
 
 @pytest.mark.parametrize(
     "bars",
-    [{"threshold": 1.1}, {"threshold": float("nan")}, {"threshold": 0.5, "parent": 95}]
-    + [{"threshold": 0.5, "raised": {"CAT_SAWS": -1}}],
+    [
+        {"threshold": 1.1},
+        {"threshold": float("nan")},
+        {"threshold": 0.5, "parent": 95},
+        {"threshold": 0.5, "raised": {"CAT_SAWS": -1}},
+    ],
 )
 def test_a_bar_that_is_no_share_is_refused(bars: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected a share between 0 and 1"):

@@ -187,7 +187,7 @@ def test_a_calibration_comes_back_from_a_header() -> None:
     ],
 )
 def test_what_is_no_calibration_is_refused(stored: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="scale|logistic"):
+    with pytest.raises(ValueError, match=r"scale|logistic"):
         Calibration.of_header(stored)
 
 

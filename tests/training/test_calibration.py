@@ -117,8 +117,7 @@ def test_a_map_that_does_not_validate_better_is_left_out(monkeypatch: pytest.Mon
     scores, labels = drawn(400)
 
     def worse(columns: "np.ndarray", right: "np.ndarray") -> object:
-        found = fit_logistic(columns, ~right)
-        return found
+        return fit_logistic(columns, ~right)
 
     monkeypatch.setattr(calibration, "fit_logistic", worse)
     found = fitted(scores, labels)
