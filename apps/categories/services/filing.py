@@ -11,11 +11,10 @@ from django.utils import timezone
 from .. import runtime
 from ..conf import get_settings
 from ..inference.decision import ASSIGN, ASSIGN_PARENT, NONE, REVIEW, UNFAMILIAR, Policy
-from ..inference.text import text_digest
 from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
 from .bulk import insert_rows, update_rows
-from .rows import ClassifySummary, Row, row_columns, text_reader, to_row
+from .rows import ClassifySummary, Row, digest_reader, row_columns, text_reader, to_row
 from .runs import run_beat
 
 if TYPE_CHECKING:
@@ -55,8 +54,8 @@ def products_classify(
     products = get_product_model()._base_manager.using(alias)
     wanted = products.filter(pk__in=list(pks)).exclude(category_source__in=LABELS).order_by("pk")
     rows = [to_row(values) for values in wanted.values_list(*row_columns())]
-    text = text_reader()
-    due = [row for row in rows if force or row.is_stale or text_digest(text(row)) != row.digest]
+    digest = digest_reader()
+    due = [row for row in rows if force or row.is_stale or digest(row) != row.digest]
     if not due:
         return ClassifySummary()
     return scored_write(rows_score(due, min_confidence=min_confidence), run=run, dry_run=dry_run, using=alias)
@@ -88,7 +87,7 @@ def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> S
     ranked, decisions = classifier.assess(texts, policy, top_k=settings.top_k)
     return Scored(
         rows=rows,
-        digests=list(map(text_digest, texts)),
+        digests=list(map(digest_reader(), rows)),
         ranked=ranked,
         decisions=decisions,
         policy=policy,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ..inference.text import TEXT_FIELDS, digest_of, text_digest
 from ..models import get_product_model
 
 
@@ -67,6 +68,15 @@ def to_row(values: tuple[Any, ...]) -> Row:
     """A Row of what values_list(*row_columns()) gave."""
     pk, source, category_id, is_stale, digest, classified_at = values[:6]
     return Row(pk, source, category_id, is_stale, digest, classified_at, values[6:], values)
+
+
+def digest_reader() -> Callable[[Row], str]:
+    """What gives the `text_digest` of a row's texts."""
+    names = tuple(get_product_model().text_lookups())
+    if names == TEXT_FIELDS:
+        return lambda row: digest_of(row.texts)
+    text = text_reader()
+    return lambda row: text_digest(text(row))
 
 
 def text_reader() -> Callable[[Row], dict[str, Any]]:
