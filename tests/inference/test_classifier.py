@@ -183,6 +183,9 @@ def test_a_model_without_golden_texts_is_refused(tiny_artifact: Path, tmp_path: 
         (header_with(version=None, threshold={}), "value"),
         (header_with(arrays={}), "pairs"),
         (header_with(calibration={"scale": "hot"}), "hot"),
+        # As an artifact was before back-off and maps.
+        (header_with(calibration={"method": "temperature", "scale": 5.0}), "leaf"),
+        (header_with(threshold={"value": 0.5, "target": 0.95}), "parent"),
         (lambda records: records.__setitem__("header", b"[]"), "header"),
         (lambda records: records.__setitem__("header", b"\xff"), "header"),
         (lambda records: records.pop("golden"), "golden"),
