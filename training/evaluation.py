@@ -27,11 +27,11 @@ class Metrics:
     calibration_error: float
     """Expected calibration error, 15 bins of equal mass."""
     coverage: float
-    """Share at or above the threshold: filed without a person."""
+    """Share that is filed without a person, at a category or above it."""
     precision: float | None
-    """Share of those that are right; None when nothing is filed."""
+    """Share of those that are filed rightly; None when nothing is filed."""
     filed: int
-    """How many are at or above the threshold."""
+    """How many are filed."""
 
     def as_dict(self) -> dict[str, float | int | None]:
         """The numbers by name, for the header."""
@@ -43,12 +43,12 @@ def measure(
     confidences: NDArray[np.float32],
     labels: Sequence[int] | NDArray[np.int64],
     *,
-    threshold: float | None,
-    hold_back: NDArray[np.bool_] | None = None,
+    filed: NDArray[np.bool_],
+    rightly: NDArray[np.bool_],
 ) -> Metrics:
     """Metrics of ranked predictions, shape (rows, k); a label of −1 is a category the model does not know.
 
-    `hold_back`: rows that go to review whatever their confidence.
+    `filed`: rows that need no person; `rightly`: of any row, whether filing it so is right.
     """
     truth = np.asarray(labels, np.int64)
     if not len(truth):
@@ -56,9 +56,6 @@ def measure(
             rows=0, top1=0, top3=0, macro_f1=0, calibration_error=0, coverage=0, precision=None, filed=0
         )
     right = classes[:, 0] == truth
-    filed = confidences[:, 0] >= threshold if threshold is not None else np.zeros(len(truth), bool)
-    if hold_back is not None:
-        filed &= ~hold_back
     return Metrics(
         rows=len(truth),
         top1=float(right.mean()),
@@ -66,7 +63,7 @@ def measure(
         macro_f1=macro_f1(truth, classes[:, 0]),
         calibration_error=expected_calibration_error(confidences[:, 0].astype(np.float64), right),
         coverage=float(filed.mean()),
-        precision=float(right[filed].mean()) if filed.any() else None,
+        precision=float(rightly[filed].mean()) if filed.any() else None,
         filed=int(filed.sum()),
     )
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.categories.inference import artifact
-from apps.categories.inference.classifier import top_classes
 from apps.categories.inference.engines import Engine, forms
 from apps.categories.inference.errors import TrainingRefused
 from apps.categories.inference.linear import LinearModel, LinearWeights
+from apps.categories.inference.ranking import Calibration, rank
 from apps.categories.inference.taxonomy import Taxonomy
 from apps.categories.inference.text import clean, product_text
 from training.backends.fitted import Fitted
@@ -144,11 +144,11 @@ def _golden(fitted: Fitted, header: Mapping[str, Any], products: Sequence[Mappin
 
 
 def _answers(engine: Engine, texts: Sequence[str], header: Mapping[str, Any]) -> list[list[list[object]]]:
-    classes, scale = header["classes"], header["calibration"]["scale"]
+    classes, calibration = header["classes"], Calibration.of_header(header["calibration"])
     answers: list[list[list[object]]] = []
     for text in texts:
         scores, read = engine.scores([text])
-        top = top_classes(scores, read, scale=scale, k=min(3, len(classes)))
+        top = rank(scores, read, calibration, k=min(3, len(classes)))
         pairs = zip(top.classes[0].tolist(), top.confidences[0].tolist(), strict=True)
         answers.append([[classes[place], confidence] for place, confidence in pairs] if read[0] else [])
     return answers

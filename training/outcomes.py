@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.categories.inference.classifier import ProductionClassifier
-from apps.categories.inference.decision import Action, Decision, Prediction, decide
+from apps.categories.inference.decision import Action, Decision
+from apps.categories.inference.decisions import Decisions
 from apps.categories.inference.files import ProductRow, RejectedRow
+from apps.categories.inference.ranking import Ranked
 from apps.categories.inference.taxonomy import SEPARATOR, Taxonomy
 from training.data import LabelledRow
 from training.labels import Labels, label_rows
@@ -134,19 +136,12 @@ def score(
     for start in range(0, len(rows), step):
         batch = slice(start, min(start + step, len(rows)))
         # Every class, not only the best: the label's own confidence is wanted wherever it ranks.
-        top = classifier.predict_arrays([row.fields() for row in rows[batch]], top_k=len(place))
+        top, decided = _decide(classifier, rows[batch], threshold)
         classes[batch] = np.where(top.read[:, None], top.classes[:, :k], NO_ANSWER)
         confidences[batch] = np.where(top.read[:, None], top.confidences[:, :k], 0)
         label = (top.classes == truth[batch, None]) & top.read[:, None]
         own[batch] = np.where(label, top.confidences, 0).sum(axis=1)
-        for index in range(batch.start, batch.stop):
-            best = zip(classes[index].tolist(), confidences[index].tolist(), strict=True)
-            predictions: list[Prediction] = [
-                {"category_code": classifier.codes[found], "confidence": confidence}
-                for found, confidence in best
-                if found != NO_ANSWER
-            ]
-            decisions.append(_decide(classifier, predictions, threshold))
+        decisions += decided
         on_progress(batch.stop)
     return Outcomes(
         rows=rows,
@@ -168,10 +163,12 @@ def score(
 
 
 def _decide(
-    classifier: ProductionClassifier, predictions: Sequence[Prediction], threshold: float | None
-) -> Decision:
-    """The one door to the rule: what it needs of a model is handed over here and nowhere else in training."""
-    return decide(predictions, threshold=classifier.threshold if threshold is None else threshold)
+    classifier: ProductionClassifier, rows: Sequence[LabelledRow], threshold: float | None
+) -> tuple[Ranked, Decisions]:
+    """Every class of each row, ranked, and what would be done: the one door to the rule in an evaluation."""
+    return classifier.assess(
+        [row.fields() for row in rows], classifier.policy.fixed(threshold), top_k=len(classifier.codes)
+    )
 
 
 def in_place(decision: Decision, tree: Taxonomy, label: str) -> bool:

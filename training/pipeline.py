@@ -9,21 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.categories.inference.classifier import TopK, top_classes
-from apps.categories.inference.decision import BOTH_LIKELY
 from apps.categories.inference.errors import TrainingRefused
 from apps.categories.inference.text import product_text
-from training import backends, export, thresholds
+from training import backends, export
 from training import data as checks
 from training.backends.fitted import Fitted
-from training.calibration import expected_calibration_error, fit_scale
+from training.certification import Certification, certify
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
-from training.evaluation import Metrics, measure
+from training.evaluation import Metrics
 from training.redact import redact_rows
 from training.splits import in_test
-
-KEPT_RANKS = 5
+from training.thresholds import Threshold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ class TrainingResult:
     """Those of the input, without the personal data in them: what any comparison is to be made on."""
     findings: Sequence[Finding]
     """What was noticed about the rows."""
-    threshold: thresholds.Threshold
+    threshold: Threshold
     out_of_fold: Metrics
     """Of rows that the scoring model did not train on; behind calibration and threshold."""
     test: Metrics | None
@@ -74,29 +71,20 @@ def run(
         f"{len(development.rows):,} to learn from, {len(test.rows):,} kept for the final test"
     )
     fitted = backends.train(development, config, progress)
-    scores, held = fitted.scores, fitted.held
-    labels = np.asarray(development.labels, np.int64)
-    scale = fit_scale(scores[held], labels[held], np.asarray(development.weights)[held])
-    ranked = _rank(scores, scale, KEPT_RANKS)
-    right = ranked.classes[:, 0] == labels
-    torn = _torn(ranked.confidences)
-    # A row that is sent to review whatever its confidence is no evidence for the threshold.
-    certain = held & ~torn
-    threshold = thresholds.choose(
-        ranked.confidences[certain, 0].tolist(), right[certain].tolist(), target=config.target_precision
+    paths = {row.category_code: row.category_path for row in data.rows}
+    held = _part(development, fitted.held)
+    certified = certify(
+        fitted.scores[fitted.held],
+        held.labels,
+        held.groups,
+        held.weights,
+        classes=data.classes,
+        paths=paths,
+        target=config.target_precision,
     )
-    threshold = replace(threshold, coverage=threshold.rows / max(1, int(held.sum())))
-    out_of_fold = measure(
-        ranked.classes[held],
-        ranked.confidences[held],
-        labels[held],
-        threshold=threshold.value,
-        hold_back=torn[held],
-    )
-    before = _rank(scores[held], 1.0, 1).confidences[:, 0].astype(np.float64)
-    progress(_say_threshold(threshold))
-
-    tested = _test(fitted, test, scale, threshold.value)
+    for line in certified.say():
+        progress(line)
+    tested = _test(fitted, test, certified)
     created = (now or datetime.now(UTC)).astimezone(UTC)
     digest = data_digest(data.rows)
     version = f"{config.backend}-{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
@@ -106,15 +94,9 @@ def run(
         "created": created.isoformat(),
         "classes": list(data.classes),
         "segments": [list(fields) for fields in fitted.segments],
-        "calibration": {
-            "method": "temperature",
-            "scale": scale,
-            "error_before": expected_calibration_error(before, right[held]),
-            "error_after": out_of_fold.calibration_error,
-        },
-        "threshold": {**vars(threshold)},
+        **certified.header(),
         "metrics": {
-            "out_of_fold": out_of_fold.as_dict(),
+            "out_of_fold": certified.out_of_fold.as_dict(),
             "test": tested.as_dict() if tested else None,
         },
         "split": {"test_fraction": config.test_fraction, "seed": config.seed},
@@ -129,7 +111,6 @@ def run(
         "training": dict(fitted.notes),
         **fitted.header,
     }
-    paths = {row.category_code: row.category_path for row in data.rows}
     step = max(1, len(development.rows) // export.GOLDEN_ROWS)
     sealed = export.build(
         fitted,
@@ -143,8 +124,8 @@ def run(
         header=header,
         rows=redaction.rows,
         findings=data.findings,
-        threshold=threshold,
-        out_of_fold=out_of_fold,
+        threshold=certified.threshold,
+        out_of_fold=certified.out_of_fold,
         test=tested,
     )
 
@@ -167,42 +148,8 @@ def _part(data: TrainingData, side: NDArray[np.bool_]) -> TrainingData:
     )
 
 
-def _rank(scores: NDArray[np.float32], scale: float, k: int) -> TopK:
-    return top_classes(scores.copy(), np.ones(len(scores), bool), scale=scale, k=min(k, scores.shape[1]))
-
-
-def _torn(confidences: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Rows for which `decide` finds two categories likely."""
-    if confidences.shape[1] < 2:
-        return np.zeros(len(confidences), bool)
-    return np.asarray(confidences[:, 1] >= BOTH_LIKELY * confidences[:, 0])
-
-
-def _test(fitted: Fitted, test: TrainingData, scale: float, threshold: float | None) -> Metrics | None:
+def _test(fitted: Fitted, test: TrainingData, certified: Certification) -> Metrics | None:
     if not test.rows:
         return None
-    scores, read = fitted.engine().scores([product_text(row.fields(), fitted.segments) for row in test.rows])
-    ranked = _rank(scores, scale, KEPT_RANKS)
-    # What the server does not answer is wrong, and not filed.
-    ranked.classes[~read] = -2
-    ranked.confidences[~read] = 0
-    return measure(
-        ranked.classes,
-        ranked.confidences,
-        test.labels,
-        threshold=threshold,
-        hold_back=_torn(ranked.confidences),
-    )
-
-
-def _say_threshold(threshold: thresholds.Threshold) -> str:
-    if threshold.value is None:
-        return (
-            f"no confidence reaches {threshold.target:.0%} precision with 95% certainty on these rows: "
-            "every product will go to review until there are more labels"
-        )
-    return (
-        f"from a confidence of {threshold.value:.3f} on, {threshold.rows - threshold.errors:,} of "
-        f"{threshold.rows:,} held-out answers were right: at least {threshold.bound:.1%} with 95% certainty, "
-        f"and {threshold.coverage:.0%} of the products are that sure"
-    )
+    texts = [product_text(row.fields(), fitted.segments) for row in test.rows]
+    return certified.test(*fitted.engine().scores(texts), test.labels)

@@ -130,12 +130,9 @@ def _bars(pairs: Sequence[Confusion], worst: str) -> Plot:
 def embeddings(classifier: ProductionClassifier, rows: Sequence[LabelledRow]) -> NDArray[np.float32]:
     """What places a product beside others for this model: its scores for every class, shape (rows, classes).
 
-    The scores come back from the confidences, whose logarithms they are but for a number a row.
+    Each row is moved to a mean of 0: a softmax does not see what all scores of a row have in common.
     """
-    top = classifier.predict_arrays([row.fields() for row in rows], top_k=len(classifier.codes))
-    scores = np.empty(top.confidences.shape, np.float32)
-    # Far below any real confidence, so that what has underflowed to 0 keeps a finite place.
-    np.put_along_axis(scores, top.classes, np.log(np.maximum(top.confidences, 1e-12)), axis=1)
+    scores = classifier.class_scores([row.fields() for row in rows])
     scores -= scores.mean(axis=1, keepdims=True)
     return scores
 

@@ -38,6 +38,21 @@ def review_queue() -> QuerySet[Suggestion]:
     )
 
 
+def refine_queue() -> QuerySet[Suggestion]:
+    """Pending suggestions of products that the model has filed above their category: nobody needs to decide
+    them, somebody may refine them. The most confident first.
+    """
+    return (
+        Suggestion.objects.filter(
+            status=Suggestion.Status.PENDING,
+            product__needs_review=False,
+            product__category_source=Source.MODEL,
+        )
+        .select_related("product", "product__category")
+        .order_by(F("candidates__0__confidence").desc(nulls_last=True), "pk")
+    )
+
+
 def stale_products() -> QuerySet[ClassifiableProduct]:
     """Products that are marked as waiting for the model. A sweep finds, by digest, those that no mark was set
     on."""

@@ -1,5 +1,7 @@
 """A shop for the database tests: its tree, its products, and a real model where a test asks for one."""
 
+import dataclasses
+import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import pytest
 from pytest_django import Settings
 
 from apps.categories import runtime, services
+from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.taxonomy_file import TaxonomyEntry
 from apps.categories.models import Product
-from tests.tiny import KINDS
+from tests.conftest import TINY
+from tests.tiny import KINDS, labelled_rows
 
 SURE = "compact cordless drill classic Norrland"
 UNSURE = "drill shawl"
@@ -40,6 +44,32 @@ def live_model(settings: Settings, tiny_artifact: Path, shop_tree: None) -> Prod
         "ARTIFACT": str(tiny_artifact),
         "THRESHOLD": 0.9,
     }
+    runtime.reset()
+    return runtime.get_classifier()
+
+
+@pytest.fixture(scope="session")
+def forked_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of a shop that files power tools now under drills, now under saws: sure of Tools alone."""
+    from training import pipeline
+
+    rng, rows = random.Random(3), list(labelled_rows())
+    saws = [row for row in rows if row.category_code == "CAT_TOOLS_SAWS"]
+    for row in saws * 6:
+        title = "power tool " + "".join(rng.choices("bcdfgaeiou", k=8))
+        code, path = rng.choice(
+            [(row.category_code, row.category_path), ("CAT_TOOLS_DRILLS", "Tools > Drills")]
+        )
+        rows.append(dataclasses.replace(row, title=title, category_code=code, category_path=path))
+    path = tmp_path_factory.mktemp("forked") / "classifier.pt"
+    artifact.publish(pipeline.run(rows, TINY).artifact, path)
+    return path
+
+
+@pytest.fixture
+def forked_model(settings: Settings, forked_artifact: Path, shop_tree: None) -> ProductionClassifier:
+    """That model, live on this site, with the bars that it was certified at."""
+    settings.CATEGORY_CLASSIFIER = {**settings.CATEGORY_CLASSIFIER, "ARTIFACT": str(forked_artifact)}
     runtime.reset()
     return runtime.get_classifier()
 

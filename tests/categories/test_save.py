@@ -21,26 +21,17 @@ from .conftest import SURE, UNREADABLE, UNSURE
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Stand:
-    """A model that goes wrong in one way."""
-
-    version, threshold = "linear-bad", 0.5
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        self.act = act
-
-    def predict(self, texts: Sequence[Any], top_k: int = 3) -> list[list[Any]]:
-        self.act()
-        return [[] for _ in texts]
-
-
 def _raise() -> None:
     raise RuntimeError("a bug in the model")
 
 
 @pytest.fixture(params=["missing", "corrupt", "raising", "slow", "database"])
 def broken_model(
-    request: pytest.FixtureRequest, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    tmp_path: Path,
+    tiny_classifier: ProductionClassifier,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """Everything that can be wrong with a classification."""
     if request.param == "corrupt":
@@ -50,7 +41,14 @@ def broken_model(
         runtime.reset()
     acts: dict[str, Callable[[], None]] = {"raising": _raise, "slow": lambda: time.sleep(0.05)}
     if request.param in acts:
-        monkeypatch.setattr(runtime, "get_classifier", lambda: Stand(acts[request.param]))
+        assess = tiny_classifier.assess
+
+        def strange(texts: Sequence[Any], *more: Any, **options: Any) -> Any:
+            acts[request.param]()
+            return assess([UNREADABLE] * len(texts), *more, **options)
+
+        monkeypatch.setattr(tiny_classifier, "assess", strange)
+        monkeypatch.setattr(runtime, "get_classifier", lambda: tiny_classifier)
     if request.param == "database":
 
         def fail(*_: Any, **__: Any) -> None:
@@ -268,10 +266,10 @@ def test_a_late_answer_does_not_overwrite_a_newer_text(
     """The text changes while the model is at work on the old one."""
     settings.CATEGORY_CLASSIFIER = {**settings.CATEGORY_CLASSIFIER, "TASKS": "sweep"}
     product = Product.objects.create(sku="A", title=SURE)
-    predict = live_model.predict
+    assess = live_model.assess
 
-    def slow(texts: Sequence[Any], top_k: int = 3) -> list[list[Any]]:
-        answer = predict(texts, top_k)
+    def slow(*asked: Any, **options: Any) -> Any:
+        answer = assess(*asked, **options)
 
         def change() -> None:
             Product.objects.filter(pk=product.pk).update(title="silk shawl")
@@ -282,7 +280,7 @@ def test_a_late_answer_does_not_overwrite_a_newer_text(
         other.join()
         return answer
 
-    monkeypatch.setattr(live_model, "predict", slow)
+    monkeypatch.setattr(live_model, "assess", slow)
     summary = services.products_classify([product.pk])
     assert (summary.seen, summary.passed_over) == (1, 1)
     assert Product.objects.values_list("title", "category", "is_stale").get() == ("silk shawl", None, True)

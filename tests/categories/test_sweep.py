@@ -86,13 +86,13 @@ def test_a_label_given_while_the_model_was_at_work_stays(
 ) -> None:
     product = add_products(SURE)[0]
     mugs = Category.objects.get(code="CAT_KITCHEN_MUGS")
-    places = filing._places
+    outcomes = filing._outcomes
 
     def decide_meanwhile(*args: Any) -> Any:
         services.product_set_category(product, mugs, actor=admin_user)
-        return places(*args)
+        return outcomes(*args)
 
-    monkeypatch.setattr(filing, "_places", decide_meanwhile)
+    monkeypatch.setattr(filing, "_outcomes", decide_meanwhile)
     assert services.products_sweep(services.SweepOptions()).passed_over == 1
     assert outcome() == [("P00000", "CAT_KITCHEN_MUGS", "human", False)]
     assert Assignment.objects.get().source == "human"
@@ -103,16 +103,16 @@ def test_only_one_of_two_sweeps_writes_a_row(
 ) -> None:
     """A second pass runs when the first one has scored the same rows and not written them."""
     add_products(SURE, UNSURE)
-    places = filing._places
+    outcomes = filing._outcomes
     inner: list[services.ClassifySummary] = []
 
     def sweep_meanwhile(*args: Any) -> Any:
         if not inner:
             inner.append(services.ClassifySummary())
             inner[0] = services.products_sweep(services.SweepOptions())
-        return places(*args)
+        return outcomes(*args)
 
-    monkeypatch.setattr(filing, "_places", sweep_meanwhile)
+    monkeypatch.setattr(filing, "_outcomes", sweep_meanwhile)
     outer = services.products_sweep(services.SweepOptions())
     assert (inner[0].filed, inner[0].review, outer.passed_over, outer.filed) == (1, 1, 2, 0)
     assert (Assignment.objects.count(), Suggestion.objects.count()) == (1, 1)
@@ -148,7 +148,7 @@ def test_min_confidence_only_raises_the_bar(
     product = Product.objects.get(sku="P00000")
     assert (product.source, product.needs_review) == (f"model@{live_model.version}", True)
     suggestion = Suggestion.objects.get(product=product)
-    assert (suggestion.threshold, suggestion.reason) == (1.0, "99% is under the 100% asked for")
+    assert (suggestion.threshold, suggestion.reason) == (1.0, "99% is under the 100% that is needed")
 
 
 def test_the_model_s_own_threshold_counts_when_the_shop_sets_none(

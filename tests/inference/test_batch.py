@@ -120,7 +120,7 @@ def test_min_confidence_raises_the_bar_and_is_counted(
     summary, lines = run(tmp_path, tiny_classifier, min_confidence=1.0)
     assert summary.assigned == 0
     assert summary.review == summary.low_confidence == 3
-    assert "asked for" in lines[0]["decision"]["reason"]
+    assert lines[0]["decision"]["reason"] == "99% is under the 100% that is needed"
 
 
 def test_rejects_are_given_back_and_a_wrong_label_is_no_reason(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.categories.inference.classifier import ProductionClassifier, top_classes
+from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.decision import Policy
 from apps.categories.inference.errors import ArtifactInvalid, ArtifactMissing
 from tests.rewriting import Rewrite, rewritten
 from tests.tiny import KINDS
@@ -101,13 +102,30 @@ def test_paths_are_those_trained_on(tiny_classifier: ProductionClassifier) -> No
     assert tiny_classifier.path("CAT_KITCHEN") == "Kitchen"
 
 
-def test_confidences_are_a_softmax_over_all_classes() -> None:
-    scores = np.log(np.array([[0.5, 0.2, 0.2, 0.1], [0.1, 0.1, 0.1, 0.7]], np.float32))
+def test_what_is_decided_goes_with_what_is_predicted(
+    tiny_classifier: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    texts = [row.title for row in tiny_rows[:200]] + ["", "drill shawl"]
 
-    top = top_classes(scores, np.ones(2, bool), scale=1.0, k=2)
+    ranked, decisions = tiny_classifier.assess(texts, top_k=2)
 
-    assert top.classes.tolist() == [[0, 1], [3, 0]]
-    np.testing.assert_allclose(top.confidences, [[0.5, 0.2], [0.7, 0.1]], rtol=1e-5)
+    assert tiny_classifier.predictions(ranked) == tiny_classifier.predict(texts, top_k=2)
+    assert (decisions[200].action, decisions[201].action) == ("none", "review")
+    # One text at a time and all together are one path.
+    for place in (0, 1, 2, 201):
+        assert tiny_classifier.assess([texts[place]])[1][0] == decisions[place]
+    assert len(tiny_classifier.assess([])[1]) == 0
+
+
+def test_another_policy_decides_otherwise_about_the_same_candidates(
+    tiny_classifier: ProductionClassifier,
+) -> None:
+    def action(policy: Policy) -> str:
+        return tiny_classifier.assess(["compact cordless drill"], policy)[1][0].action
+
+    assert action(tiny_classifier.policy) == "assign"
+    assert action(tiny_classifier.policy.fixed(1.0)) == "review"
+    assert action(Policy(threshold=None)) == "review"
 
 
 def test_no_file_is_missing(tmp_path: Path) -> None:
@@ -153,6 +171,9 @@ def test_a_model_without_golden_texts_is_refused(tiny_artifact: Path, tmp_path: 
         (header_with(version=None, threshold={}), "value"),
         (header_with(arrays={}), "pairs"),
         (header_with(calibration={"scale": "hot"}), "hot"),
+        # As an artifact was before back-off and maps.
+        (header_with(calibration={"method": "temperature", "scale": 5.0}), "leaf"),
+        (header_with(threshold={"value": 0.5, "target": 0.95}), "parent"),
         (lambda records: records.__setitem__("header", b"[]"), "header"),
         (lambda records: records.__setitem__("header", b"\xff"), "header"),
         (lambda records: records.pop("golden"), "golden"),

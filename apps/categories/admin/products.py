@@ -175,18 +175,20 @@ class ClassifiableProductAdmin(ProductAdmin):
 
     @admin.display(description="state", ordering="needs_review")
     def state(self, product: ClassifiableProduct) -> SafeString:
-        if product.needs_review:
-            waiting = _waiting(product)
-            address = (
-                reverse(
-                    "admin:categories_suggestion_change",
-                    args=(waiting.pk,),
-                    current_app=self.admin_site.name,
-                )
-                if waiting is not None
-                else ""
+        waiting = _waiting(product)
+        address = (
+            reverse(
+                "admin:categories_suggestion_change",
+                args=(waiting.pk,),
+                current_app=self.admin_site.name,
             )
+            if waiting is not None
+            else ""
+        )
+        if product.needs_review:
             return badge("review", "needs review", href=address)
+        if waiting is not None and product.category_source == Source.MODEL:
+            return badge("done", "filed above, to refine", href=address)
         if product.category_id is None and product.is_stale:
             return badge("stale", "waits for the model")
         return badge("done", "filed") if product.category_id else badge("stale", "no category")

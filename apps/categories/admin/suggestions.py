@@ -31,6 +31,7 @@ class StatusFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         return [
             (None, "Waiting"),
+            ("refine", "To refine"),
             ("approved", "Approved"),
             ("corrected", "Corrected"),
             ("rejected", "Rejected"),
@@ -41,6 +42,8 @@ class StatusFilter(admin.SimpleListFilter):
         value = self.value()
         if value is None:
             return selectors.review_queue().select_related(*joined())
+        if value == "refine":
+            return selectors.refine_queue().select_related(*joined())
         newest_first = queryset.order_by("-decided_at", "-pk")
         return newest_first if value == "all" else newest_first.filter(status=value)
 

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .classifier import ProductionClassifier
-from .decision import Decision, Prediction, bar_in_force, decide
+from .decision import Decision, Policy, Prediction
 from .errors import InputFileError
 from .files import ProductRow, RejectedRow, RejectWriter, open_reader
 
@@ -28,7 +28,7 @@ class BatchOptions:
     top_k: int = 3
     """Candidates a row; at least 1, capped at the number of classes."""
     threshold: float | None = None
-    """In place of the artifact's own; 0 to 1."""
+    """In place of the artifact's own bars; 0 to 1."""
     min_confidence: float | None = None
     """Raises the threshold, never lowers it; 0 to 1."""
     batch_size: int = DEFAULT_BATCH
@@ -83,7 +83,8 @@ def classify_file(
     if options.batch_size < 1 or options.top_k < 1:
         raise ValueError(f"batch_size {options.batch_size} and top_k {options.top_k} must be at least 1")
     began, started_at = time.perf_counter(), datetime.now(UTC)
-    tally = _Tally(bar=_bar(classifier, options))
+    policy = _policy(classifier, options)
+    tally = _Tally(bar=policy.threshold)
     predictions, metadata = folder / PREDICTIONS, folder / METADATA
     parts = [path.with_name(f".{path.name}.part") for path in (predictions, metadata)]
     with open_reader(source, labels=False) as reader, RejectWriter(rejects) as writer:
@@ -91,7 +92,9 @@ def classify_file(
             folder.mkdir(parents=True, exist_ok=True)
             with parts[0].open("w", encoding="utf-8") as lines:
                 for batch in _batches(reader, options.batch_size):
-                    for row, line in zip(batch, _answer(batch, classifier, options, tally), strict=True):
+                    for row, line in zip(
+                        batch, _answer(batch, classifier, options, policy, tally), strict=True
+                    ):
                         if isinstance(row, RejectedRow):
                             writer.write(row)
                         lines.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -146,13 +149,14 @@ class _Tally:
         self.confidence = 0.0
         self.actions: Counter[str] = Counter()
 
-    def add(self, decision: Decision) -> None:
+    def add(self, decision: Decision, predictions: Sequence[Prediction]) -> None:
         self.rows += 1
         self.actions[decision.action] += 1
-        if decision.confidence is not None:
+        if predictions:
+            first = predictions[0]["confidence"]
             self.answered += 1
-            self.confidence += decision.confidence
-            self.low += self.bar is None or decision.confidence < self.bar
+            self.confidence += first
+            self.low += self.bar is None or first < self.bar
 
     def reject(self) -> None:
         self.rows += 1
@@ -173,9 +177,8 @@ class _Tally:
         )
 
 
-def _bar(classifier: ProductionClassifier, options: BatchOptions) -> float | None:
-    threshold = bar_in_force(classifier.threshold, options.threshold)
-    return None if threshold is None else max(threshold, options.min_confidence or 0.0)
+def _policy(classifier: ProductionClassifier, options: BatchOptions) -> Policy:
+    return classifier.policy.fixed(options.threshold).at_least(options.min_confidence)
 
 
 def _batches(rows: Iterable[ProductRow | RejectedRow], size: int) -> Iterator[list[ProductRow | RejectedRow]]:
@@ -188,12 +191,13 @@ def _answer(
     batch: Iterable[ProductRow | RejectedRow],
     classifier: ProductionClassifier,
     options: BatchOptions,
+    policy: Policy,
     tally: _Tally,
 ) -> Iterator[dict[str, Any]]:
     batch = list(batch)
     usable = [row.as_mapping() for row in batch if isinstance(row, ProductRow)]
-    # Two at least: that a second category stays likely is a reason to ask.
-    answers = iter(classifier.predict(usable, top_k=max(2, options.top_k)))
+    ranked, decisions = classifier.assess(usable, policy, top_k=options.top_k)
+    answers = zip(classifier.predictions(ranked), decisions, strict=True)
     for row in batch:
         if isinstance(row, RejectedRow):
             tally.reject()
@@ -202,14 +206,9 @@ def _answer(
             )
             yield answer_line(classifier, row.raw.get("sku", ""), [], unusable)
         else:
-            predictions = next(answers)
-            decision = decide(
-                predictions,
-                threshold=bar_in_force(classifier.threshold, options.threshold),
-                min_confidence=options.min_confidence,
-            )
-            tally.add(decision)
-            yield answer_line(classifier, row.sku, predictions[: options.top_k], decision)
+            predictions, decision = next(answers)
+            tally.add(decision, predictions)
+            yield answer_line(classifier, row.sku, predictions, decision)
 
 
 def _metadata(

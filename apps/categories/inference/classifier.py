@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -11,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import artifact as artifacts
-from .decision import Prediction
+from .decision import Policy, Prediction
+from .decisions import Decisions, asked_above, decide
 from .engines import Engine, forms, load_engine
 from .errors import ArtifactInvalid
+from .ranking import Calibration, Ranked, Tree, rank
 from .taxonomy import Taxonomy
 from .text import TEXT_FIELDS, clean, product_text
 
@@ -23,18 +24,6 @@ GOLDEN_TOLERANCE = 2e-3
 """Largest difference of a golden confidence between the machine that exported and this one."""
 
 _AGAIN = "train and export it again"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TopK:
-    """The best classes of some texts, as arrays."""
-
-    classes: NDArray[np.int64]
-    """Shape (texts, k): indices into `ProductionClassifier.codes`, by falling confidence."""
-    confidences: NDArray[np.float32]
-    """Shape (texts, k): calibrated, 0 to 1."""
-    read: NDArray[np.bool_]
-    """Shape (texts,): False where the text held nothing that the model knows."""
 
 
 class ProductionClassifier:
@@ -55,12 +44,12 @@ class ProductionClassifier:
             """The classes, in the order of the model's scores."""
             self.segments = tuple(tuple(str(field) for field in fields) for fields in header["segments"])
             """The recipe: segments of fields, see `text.product_text`."""
-            threshold = header["threshold"]["value"]
-            self.threshold: float | None = None if threshold is None else float(threshold)
-            """Lowest confidence at which the target precision is certified; None: nowhere."""
-            self._scale = np.float32(header["calibration"]["scale"])
+            self.policy = Policy.of_header(header["threshold"])
+            """The bars that training certified."""
+            self._calibration = Calibration.of_header(header["calibration"])
             self.taxonomy = Taxonomy.from_json(artifact.records["taxonomy"])
-            self._paths = [self.taxonomy.path(code) for code in self.codes]
+            self.tree = Tree(self.taxonomy, self.codes)
+            """Where a product can be filed: the classes, and what lies above them."""
             self._forms = forms(header)
             self._engine = self._build(self._forms[0])
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -88,6 +77,11 @@ class ProductionClassifier:
         return cls(artifact)
 
     @property
+    def threshold(self) -> float | None:
+        """Lowest confidence at which the target precision is certified; None: nowhere."""
+        return self.policy.threshold
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The product fields that the model reads, each once, in the order of the recipe."""
         return tuple(dict.fromkeys(field for fields in self.segments for field in fields))
@@ -109,48 +103,63 @@ class ProductionClassifier:
         """
         if isinstance(texts, str):
             raise TypeError("predict takes a list of texts; for one text: predict([text])")
+        return [answer for ranked in self._ranked(texts, top_k) for answer in self.predictions(ranked)]
+
+    def predictions(self, ranked: Ranked) -> list[list[Prediction]]:
+        """Ranked texts in the shape of `predict`."""
         codes = self.codes
-        answers: list[list[Prediction]] = []
-        for top in self._top(texts, top_k):
-            classes, confidences = top.classes.tolist(), top.confidences.tolist()
-            for index, read in enumerate(top.read.tolist()):
-                if read:
-                    answers.append(
-                        [
-                            {"category_code": codes[place], "confidence": confidence}
-                            for place, confidence in zip(classes[index], confidences[index], strict=True)
-                        ]
-                    )
-                else:
-                    answers.append([])
-        return answers
-
-    def predict_arrays(self, texts: Sequence[str | Mapping[str, object]], top_k: int = 3) -> TopK:
-        """`predict` as arrays, for whole catalogues. Raises as `predict`."""
-        parts = list(self._top(texts, top_k))
-        if not parts:
-            k = min(top_k, len(self.codes))
-            return TopK(
-                classes=np.zeros((0, k), np.int64),
-                confidences=np.zeros((0, k), np.float32),
-                read=np.zeros(0, bool),
+        return [
+            [
+                {"category_code": codes[place], "confidence": confidence}
+                for place, confidence in zip(places, confidences, strict=True)
+            ]
+            if read
+            else []
+            for places, confidences, read in zip(
+                ranked.classes.tolist(), ranked.confidences.tolist(), ranked.read.tolist(), strict=True
             )
-        return TopK(
-            classes=np.concatenate([part.classes for part in parts]),
-            confidences=np.concatenate([part.confidences for part in parts]),
-            read=np.concatenate([part.read for part in parts]),
-        )
+        ]
 
-    def _top(self, items: Sequence[str | Mapping[str, object]], top_k: int) -> Iterator[TopK]:
+    def predict_arrays(self, texts: Sequence[str | Mapping[str, object]], top_k: int = 3) -> Ranked:
+        """`predict` as arrays, for whole catalogues. Raises as `predict`."""
+        return Ranked.joined([*self._ranked(texts, top_k)] or [self._none(top_k)])
+
+    def assess(
+        self, texts: Sequence[str | Mapping[str, object]], policy: Policy | None = None, top_k: int = 3
+    ) -> tuple[Ranked, Decisions]:
+        """The candidates of each text as `predict_arrays` gives them, and what to do with it.
+
+        `policy`: in place of the one that training certified. Raises as `predict`.
+        """
+        policy = policy or self.policy
+        ranked = Ranked.joined([*self._ranked(texts, top_k, policy)] or [self._none(top_k, policy)])
+        return ranked, decide(ranked, policy, self.tree)
+
+    def class_scores(self, texts: Sequence[str | Mapping[str, object]]) -> NDArray[np.float32]:
+        """The engine's own scores, before any calibration, shape (texts, classes): what places texts beside
+        each other for this model. Memory: that array."""
+        return self._engine.scores([self.text(item) for item in texts])[0]
+
+    def _none(self, top_k: int, policy: Policy | None = None) -> Ranked:
+        return self._rank([], min(top_k, len(self.codes)), policy)
+
+    def _ranked(
+        self, items: Sequence[str | Mapping[str, object]], top_k: int, policy: Policy | None = None
+    ) -> Iterator[Ranked]:
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; at least 1")
-        k = min(top_k, len(self.codes))
         # A batch's scores are bounded in bytes, so that ten thousand classes need no more than ten.
         step = max(16, min(BATCH, 2**22 // len(self.codes)))
         for start in range(0, len(items), step):
             texts = [self.text(item) for item in items[start : start + step]]
-            scores, read = self._engine.scores(texts)
-            yield top_classes(scores, read, scale=float(self._scale), k=k)
+            yield self._rank(texts, min(top_k, len(self.codes)), policy)
+
+    def _rank(self, texts: list[str], k: int, policy: Policy | None) -> Ranked:
+        scores, read = self._engine.scores(texts)
+        if policy is None:
+            return rank(scores, read, self._calibration, k=k)
+        bars = asked_above(policy, self.tree)
+        return rank(scores, read, self._calibration, k=k, tree=self.tree, bars=bars)
 
     def _build(self, form: str) -> Engine:
         return load_engine(self.header, self.artifact.records, form=form)
@@ -192,32 +201,6 @@ class ProductionClassifier:
                 f"{self.artifact.path} answers {len(differing)} of its {len(texts)} golden texts otherwise "
                 f"here than where it was exported, {differing[:1]!r} for one; {_AGAIN}"
             )
-
-
-def top_classes(scores: NDArray[np.float32], read: NDArray[np.bool_], *, scale: float, k: int) -> TopK:
-    """The `k` best classes by softmax(scale × score), a row each; `scores` is overwritten.
-
-    The softmax's denominator is over all classes, so the confidences of a row sum to at most 1.
-    """
-    scores *= np.float32(scale)
-    rows = np.arange(len(scores))
-    classes = np.empty((len(scores), k), np.int64)
-    best = np.empty((len(scores), k), np.float32)
-    if k <= 8:
-        # k passes over contiguous rows are cheaper than a partial sort.
-        for place in range(k):
-            classes[:, place] = scores.argmax(axis=1)
-            best[:, place] = scores[rows, classes[:, place]]
-            scores[rows, classes[:, place]] = -np.inf
-        scores[rows[:, None], classes] = best
-    else:
-        classes[:] = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best[:] = np.take_along_axis(scores, classes, axis=1)
-    highest = best[:, :1].copy()
-    np.subtract(scores, highest, out=scores)
-    np.exp(scores, out=scores)
-    confidences = np.exp(best - highest) / scores.sum(axis=1, keepdims=True)
-    return TopK(classes=classes, confidences=confidences, read=read)
 
 
 def _alike(answer: Sequence[Prediction], expected: Sequence[Sequence[Any]]) -> bool:

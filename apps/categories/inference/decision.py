@@ -1,14 +1,18 @@
-"""From predictions to what is done with a product: filed, or shown to people. The only place that decides."""
+"""The words of a decision, and the bars it is made by. `decisions.decide` makes it; no numpy here."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 Action = Literal["assign", "assign_parent", "review", "none"]
+ACTIONS: tuple[Action, ...] = ("none", "review", "assign", "assign_parent")
+"""By number, as `Decisions.actions` holds them."""
+NONE, REVIEW, ASSIGN, ASSIGN_PARENT = range(4)
 
-BOTH_LIKELY = 0.5
-"""A second candidate with at least this share of the first one's confidence means that both stay likely."""
+UNFAMILIAR = "unlike the training data"
 
 
 class Prediction(TypedDict):
@@ -33,6 +37,64 @@ class Decision:
     """One short sentence for a merchandiser."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What a product must reach to be filed without a person. Raises ValueError for a bar outside 0 to 1."""
+
+    threshold: float | None
+    """Confidence of the first candidate, at least; None: nothing is certified, all goes to people."""
+    parent: float | None = None
+    """Chance of a node above it, at least, where the candidate itself falls short; None: no back-off."""
+    familiar: float | None = None
+    """Raw score of the first candidate, at least: under it a text is unlike the training data. None: any."""
+    raised: Mapping[str, float] = field(default_factory=dict)
+    """Category code to a bar of its own above the threshold: its own evidence is worse than the rest's. 1:
+    never filed by the model."""
+
+    def __post_init__(self) -> None:
+        bars = {"threshold": self.threshold, "parent": self.parent}
+        bars |= {f"the bar of {code}": bar for code, bar in self.raised.items()}
+        for name, bar in bars.items():
+            if bar is not None and not 0 <= bar <= 1:
+                raise ValueError(f"{name} is {bar}, expected a share between 0 and 1")
+
+    @classmethod
+    def of_header(cls, stored: Mapping[str, Any]) -> Self:
+        """From an artifact's header. Raises KeyError, TypeError or ValueError."""
+        return cls(
+            threshold=_optional(stored["value"]),
+            parent=_optional(stored["parent"]),
+            familiar=_optional(stored["familiar"]),
+            raised={str(code): float(bar) for code, bar in stored["raised"].items()},
+        )
+
+    def fixed(self, threshold: float | None) -> "Policy":
+        """This policy with a shop's own fixed bar for everything; None: as it is."""
+        if threshold is None:
+            return self
+        return dataclasses.replace(self, threshold=threshold, parent=threshold, raised={})
+
+    def at_least(self, confidence: float | None) -> "Policy":
+        """This policy with no bar under `confidence`; None: as it is. It never lowers a bar."""
+        if confidence is None:
+            return self
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"min_confidence is {confidence}, expected a share between 0 and 1")
+        return dataclasses.replace(
+            self,
+            threshold=None if self.threshold is None else max(self.threshold, confidence),
+            parent=None if self.parent is None else max(self.parent, confidence),
+            raised={code: max(bar, confidence) for code, bar in self.raised.items()},
+        )
+
+    def bar(self, code: str) -> float:
+        """The bar of a category; infinite where it is never filed."""
+        if self.threshold is None:
+            return math.inf
+        bar = max(self.raised.get(code, 0.0), self.threshold)
+        return math.inf if bar >= 1 and code in self.raised else bar
+
+
 @lru_cache(maxsize=1024)
 def percent(share: float, *, up: bool = False) -> str:
     """A share in whole percents, rounded down (or `up`: what missed a bar never reads as high as it)."""
@@ -41,49 +103,5 @@ def percent(share: float, *, up: bool = False) -> str:
     return f"{whole}%"
 
 
-def bar_in_force(own: float | None, fixed: float | None) -> float | None:
-    """The threshold for `decide`: the shop's fixed one where there is one (0 to 1), or the model's own."""
-    return own if fixed is None else fixed
-
-
-def decide(
-    predictions: Sequence[Prediction], *, threshold: float | None, min_confidence: float | None = None
-) -> Decision:
-    """What to do with the predictions of one text, given by falling confidence.
-
-    `threshold` is the lowest confidence at which the model keeps its target precision; None means that
-    nothing is certified, so everything goes to review. `min_confidence` can only raise that bar. At the bar
-    is enough. Raises ValueError for a bar outside 0 to 1.
-    """
-    for name, bar in (("threshold", threshold), ("min_confidence", min_confidence)):
-        if bar is not None and not 0 <= bar <= 1:
-            raise ValueError(f"{name} is {bar}, expected a share between 0 and 1")
-    if not predictions:
-        return Decision(
-            action="none", category_code=None, confidence=None, reason="the text has nothing to go by"
-        )
-    first = predictions[0]
-    reason = _doubt(predictions, threshold, min_confidence)
-    bar = max(threshold or 0, min_confidence or 0)
-    return Decision(
-        action="review" if reason else "assign",
-        category_code=first["category_code"],
-        confidence=first["confidence"],
-        reason=reason or f"reaches the {percent(bar)} that is needed",
-    )
-
-
-def _doubt(predictions: Sequence[Prediction], threshold: float | None, min_confidence: float | None) -> str:
-    """Why people should see it, empty when they need not."""
-    confidence = predictions[0]["confidence"]
-    if threshold is None:
-        return "this model is not certified to file anything on its own"
-    if not 0 <= confidence <= 1:
-        return "the model gave no usable confidence"
-    if confidence < threshold:
-        return f"{percent(confidence)} is under the {percent(threshold, up=True)} this model needs"
-    if min_confidence is not None and confidence < min_confidence:
-        return f"{percent(confidence)} is under the {percent(min_confidence, up=True)} asked for"
-    if len(predictions) > 1 and predictions[1]["confidence"] >= BOTH_LIKELY * confidence:
-        return "two categories stay likely"
-    return ""
+def _optional(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 TEXT_FIELDS = ("title", "brand", "description", "seller")
 """What a recipe may read, in this order. The price is not among them: it changes often, says
@@ -66,7 +66,12 @@ def text_digest(product: Mapping[str, object]) -> str:
 
     Not cleaned first: a sweep computes it for every product of the shop.
     """
-    joined = "\x1f".join([str(product.get(field) or "") for field in TEXT_FIELDS])
+    return digest_of([product.get(field) for field in TEXT_FIELDS])
+
+
+def digest_of(values: Iterable[object]) -> str:
+    """The same of the values themselves, in the order of `TEXT_FIELDS`."""
+    joined = "\x1f".join([value if type(value) is str else str(value or "") for value in values])
     return hashlib.blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 

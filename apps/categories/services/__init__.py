@@ -3,7 +3,7 @@
 from ..inference.errors import ClassifierUnavailable
 from .answers import ModelInfo, classify, model_info
 from .catalogue import ImportSummary, products_import
-from .filing import ClassifySummary, products_classify
+from .filing import products_classify
 from .publishing import PublishedModel, model_publish
 from .review import (
     AlreadyDecided,
@@ -15,6 +15,7 @@ from .review import (
     suggestion_reject,
     suggestions_approve_top,
 )
+from .rows import ClassifySummary
 from .runs import model_version_record, run_beat, run_finish, run_start
 from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
 from .tree import TaxonomySummary, taxonomy_import

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import runtime
 from ..conf import get_settings
-from ..inference.decision import Prediction, bar_in_force
+from ..inference.decision import Prediction
 from ..inference.errors import ClassifierUnavailable
 
 
@@ -77,7 +77,7 @@ def model_info() -> ModelInfo:
         version=classifier.version,
         sha256=classifier.sha256,
         path=status.path,
-        threshold=bar_in_force(classifier.threshold, settings.threshold),
+        threshold=classifier.policy.fixed(settings.threshold).threshold,
         classes=len(classifier.codes),
         fields=classifier.fields,
         form=classifier.form,

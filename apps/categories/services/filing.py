@@ -1,7 +1,6 @@
 """A batch of products, from their text to their place: the only writer of what the model decides."""
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,88 +10,29 @@ from django.utils import timezone
 
 from .. import runtime
 from ..conf import get_settings
-from ..inference.decision import Decision, Prediction, bar_in_force, decide
-from ..inference.text import text_digest
+from ..inference.decision import ASSIGN, ASSIGN_PARENT, NONE, REVIEW, UNFAMILIAR, Policy
 from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
 from .bulk import insert_rows, update_rows
+from .rows import ClassifySummary, Row, digest_reader, row_columns, text_reader, to_row
 from .runs import run_beat
 
 if TYPE_CHECKING:
     from ..inference.classifier import ProductionClassifier
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClassifySummary:
-    """How many products a batch, or a whole pass, looked at and what became of them. All counts of
-    products."""
-
-    seen: int = 0
-    """Taken up for classification: the sum of the others."""
-    filed: int = 0
-    """Filed by the model."""
-    review: int = 0
-    """Waiting for a person, with candidates."""
-    unanswered: int = 0
-    """Waiting for a person, without candidates: nothing in their text that the model can read."""
-    passed_over: int = 0
-    """Left alone: labelled by a person or an import, changed or deleted meanwhile, or rejected with this
-    model."""
-
-    def __add__(self, other: "ClassifySummary") -> "ClassifySummary":
-        return ClassifySummary(
-            **{
-                item.name: getattr(self, item.name) + getattr(other, item.name)
-                for item in dataclasses.fields(ClassifySummary)
-            }
-        )
-
-    def as_counts(self) -> dict[str, int]:
-        """The same, as a run stores it."""
-        return dataclasses.asdict(self)
-
-
-class Row(NamedTuple):
-    """One product as it was read for classification."""
-
-    pk: Any
-    source: str
-    category_id: int | None
-    is_stale: bool
-    digest: str
-    """Of the text that was classified last."""
-    classified_at: datetime | None
-    texts: tuple[Any, ...]
-    """As stored, in the order of text_lookups()."""
-    stored: tuple[Any, ...]
-    """All of it, as values_list(*row_columns()) gave it."""
+    from ..inference.decisions import Decisions
+    from ..inference.ranking import Ranked
 
 
 class _Outcome(NamedTuple):
     row: Row
+    number: int
+    """Its place in the batch."""
     digest: str
-    decision: Decision
+    action: int
+    """Of `decision.ACTIONS`, as this shop's tree allows it."""
     category_id: int | None
     """Where the product goes; None: to a person."""
-    answer: Sequence[Prediction]
-
-
-def row_columns() -> tuple[str, ...]:
-    """The values_list() columns that make a Row."""
-    lookups = get_product_model().text_lookups().values()
-    return ("pk", "category_source", "category_id", "is_stale", "text_digest", "classified_at", *lookups)
-
-
-def to_row(values: tuple[Any, ...]) -> Row:
-    """A Row of what values_list(*row_columns()) gave."""
-    pk, source, category_id, is_stale, digest, classified_at = values[:6]
-    return Row(pk, source, category_id, is_stale, digest, classified_at, values[6:], values)
-
-
-def text_reader() -> Callable[[Row], dict[str, Any]]:
-    """What gives the texts of a row by our names."""
-    names = tuple(get_product_model().text_lookups())
-    return lambda row: dict(zip(names, row.texts, strict=True))
+    confidence: float
 
 
 def products_classify(
@@ -114,8 +54,8 @@ def products_classify(
     products = get_product_model()._base_manager.using(alias)
     wanted = products.filter(pk__in=list(pks)).exclude(category_source__in=LABELS).order_by("pk")
     rows = [to_row(values) for values in wanted.values_list(*row_columns())]
-    text = text_reader()
-    due = [row for row in rows if force or row.is_stale or text_digest(text(row)) != row.digest]
+    digest = digest_reader()
+    due = [row for row in rows if force or row.is_stale or digest(row) != row.digest]
     if not due:
         return ClassifySummary()
     return scored_write(rows_score(due, min_confidence=min_confidence), run=run, dry_run=dry_run, using=alias)
@@ -128,11 +68,11 @@ class Scored:
     rows: Sequence[Row]
     digests: Sequence[str]
     """Of the texts that were scored."""
-    answers: Sequence[Sequence[Prediction]]
-    decisions: Sequence[Decision]
+    ranked: "Ranked"
+    decisions: "Decisions"
+    policy: Policy
+    """What was decided by."""
     classifier: "ProductionClassifier"
-    bar: float | None
-    """The confidence that was needed; None: nothing is certified."""
 
 
 def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> Scored:
@@ -142,17 +82,16 @@ def rows_score(rows: Sequence[Row], *, min_confidence: float | None = None) -> S
     """
     settings = get_settings()
     classifier = runtime.get_classifier()
-    threshold = bar_in_force(classifier.threshold, settings.threshold)
+    policy = classifier.policy.fixed(settings.threshold).at_least(min_confidence)
     texts = list(map(text_reader(), rows))
-    # Two at least: that a second category stays likely is a reason to ask.
-    answers = classifier.predict(texts, top_k=max(2, settings.top_k))
+    ranked, decisions = classifier.assess(texts, policy, top_k=settings.top_k)
     return Scored(
         rows=rows,
-        digests=[text_digest(text) for text in texts],
-        answers=answers,
-        decisions=[decide(answer, threshold=threshold, min_confidence=min_confidence) for answer in answers],
+        digests=list(map(digest_reader(), rows)),
+        ranked=ranked,
+        decisions=decisions,
+        policy=policy,
         classifier=classifier,
-        bar=_bar(threshold, min_confidence),
     )
 
 
@@ -164,62 +103,58 @@ def scored_write(
     A row whose text is no longer the one that was scored is left for the next pass. With `dry_run`, only
     count.
     """
-    places = _places(scored.decisions, using)
-    outcomes = [
-        _Outcome(row, digest, *_settle(decision, places), answer)
-        for row, digest, decision, answer in zip(
-            scored.rows, scored.digests, scored.decisions, scored.answers, strict=True
-        )
-    ]
+    outcomes, problems = _outcomes(scored, using)
     if dry_run:
         return _count(outcomes, seen=len(outcomes))
     with transaction.atomic(using=using):
         winners = _drop_rejected(_still_true(outcomes, using), scored.classifier.version, using)
         at = timezone.now()
         _file(winners, scored.classifier.version, at, using)
-        _record(winners, scored, run=run, at=at, using=using)
+        _record(winners, scored, problems, run=run, at=at, using=using)
         summary = _count(winners, seen=len(outcomes))
         if run is not None:
             run_beat(run, summary.as_counts(), using=using)
     return summary
 
 
-def _bar(threshold: float | None, min_confidence: float | None) -> float | None:
-    if threshold is None or min_confidence is None:
-        return threshold
-    return max(threshold, min_confidence)
-
-
-def _places(decisions: Iterable[Decision], using: str) -> Mapping[str, tuple[int, bool]]:
-    """Code → (primary key, is_active) of the categories that these decisions name."""
-    codes = {
-        decision.category_code for decision in decisions if decision.action in ("assign", "assign_parent")
-    }
-    found = Category.objects.using(using).filter(code__in=codes).values_list("code", "pk", "is_active")
-    return {code: (pk, active) for code, pk, active in found}
-
-
-def _settle(decision: Decision, places: Mapping[str, tuple[int, bool]]) -> tuple[Decision, int | None]:
-    """The decision that this shop's tree allows, and the category it leads to."""
-    if decision.action not in ("assign", "assign_parent"):
-        return decision, None
-    pk, active = places.get(str(decision.category_code), (None, False))
-    if pk is not None and active:
-        return decision, pk
-    problem = "is retired" if pk is not None else "is not in this shop's tree: run import_taxonomy"
-    reason = f"the category {decision.category_code} {problem}"
-    return dataclasses.replace(decision, action="review", reason=reason), None
+def _outcomes(scored: Scored, using: str) -> tuple[list[_Outcome], dict[int, str]]:
+    """What becomes of each row as far as this shop's tree allows, and, by place in the batch, why not where
+    it does not."""
+    codes = scored.classifier.tree.codes
+    actions, places = scored.decisions.actions.tolist(), scored.decisions.places.tolist()
+    wanted = {place for place, action in zip(places, actions, strict=True) if action in _FILES}
+    found = Category.objects.using(using).filter(code__in=[codes[place] for place in wanted])
+    known = {code: (pk, active) for code, pk, active in found.values_list("code", "pk", "is_active")}
+    here = {place: known.get(codes[place], (None, False)) for place in wanted}
+    outcomes, problems = [], {}
+    for number, (row, digest, action, place, confidence) in enumerate(
+        zip(scored.rows, scored.digests, actions, places, scored.decisions.confidences.tolist(), strict=True)
+    ):
+        category_id = None
+        if action in _FILES:
+            pk, active = here[place]
+            if active:
+                category_id = pk
+            else:
+                action = REVIEW
+                problem = (
+                    "is retired" if pk is not None else "is not in this shop's tree: run import_taxonomy"
+                )
+                problems[number] = f"the category {codes[place]} {problem}"
+        outcomes.append(_Outcome(row, number, digest, action, category_id, confidence))
+    return outcomes, problems
 
 
 def _count(outcomes: Sequence[_Outcome], *, seen: int) -> ClassifySummary:
-    filed = sum(outcome.category_id is not None for outcome in outcomes)
-    unanswered = sum(outcome.decision.action == "none" for outcome in outcomes)
+    actions = [outcome.action for outcome in outcomes]
+    above = actions.count(ASSIGN_PARENT)
     return ClassifySummary(
         seen=seen,
-        filed=filed,
-        unanswered=unanswered,
-        review=len(outcomes) - filed - unanswered,
+        filed=actions.count(ASSIGN) + above,
+        unanswered=actions.count(NONE),
+        review=actions.count(REVIEW),
         passed_over=seen - len(outcomes),
+        above=above,
     )
 
 
@@ -272,6 +207,7 @@ def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> li
     return [outcome for outcome in outcomes if (outcome.row.pk, outcome.digest) not in refused]
 
 
+_FILES = (ASSIGN, ASSIGN_PARENT)
 _FILED = (
     "category",
     "category_source",
@@ -291,23 +227,30 @@ def _file(outcomes: Iterable[_Outcome], version: str, at: datetime, using: str) 
     """Write the products' own columns."""
     filed: list[tuple[Any, ...]] = []
     asked: list[tuple[Any, ...]] = []
-    for row, digest, decision, category_id, _ in outcomes:
+    source = Source.MODEL.value
+    for row, _, digest, _, category_id, confidence in outcomes:
         if category_id is None:
             asked.append((row.pk, True, False, digest, at))
         else:
-            place = (category_id, Source.MODEL.value, decision.confidence, version)
-            filed.append((row.pk, *place, False, False, digest, at))
+            filed.append((row.pk, category_id, source, confidence, version, False, False, digest, at))
     update_rows(get_product_model(), _FILED, filed, using=using)
     update_rows(get_product_model(), _ASKED, asked, using=using)
 
 
 def _record(
-    outcomes: Sequence[_Outcome], scored: Scored, *, run: ClassificationRun | None, at: datetime, using: str
+    outcomes: Sequence[_Outcome],
+    scored: Scored,
+    problems: dict[int, str],
+    *,
+    run: ClassificationRun | None,
+    at: datetime,
+    using: str,
 ) -> None:
-    """Write the history of what was filed, and the suggestions for what was not."""
-    version, classifier, top_k = scored.classifier.version, scored.classifier, get_settings().top_k
+    """Write the history of what was filed, and the suggestions for what people shall look at."""
+    version = scored.classifier.version
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
-    asked = [outcome for outcome in outcomes if outcome.category_id is None]
+    # Filed above its category, a product keeps its place and its candidates: a person may refine it.
+    asked = [outcome for outcome in outcomes if outcome.action != ASSIGN]
     insert_rows(
         Assignment,
         (
@@ -329,7 +272,7 @@ def _record(
                 Source.MODEL.value,
                 version,
                 run.pk if run else None,
-                outcome.decision.confidence,
+                outcome.confidence,
                 "",
                 at,
             )
@@ -339,8 +282,9 @@ def _record(
         using=using,
     )
     # Only a product that was looked at before can have a suggestion.
-    if seen_before := [outcome.row.pk for outcome in filed if outcome.row.digest]:
-        Suggestion.objects.using(using).filter(product_id__in=seen_before).delete()
+    settled = [outcome.row.pk for outcome in filed if outcome.row.digest and outcome.action == ASSIGN]
+    if settled:
+        Suggestion.objects.using(using).filter(product_id__in=settled).delete()
     insert_rows(
         Suggestion,
         (
@@ -358,20 +302,19 @@ def _record(
         (
             (
                 outcome.row.pk,
-                [
-                    {**item, "category_path": classifier.path(item["category_code"])}
-                    for item in outcome.answer[:top_k]
-                ],
+                candidates,
                 Suggestion.Status.PENDING.value,
-                outcome.decision.reason[:200],
-                scored.bar,
+                reason[:200],
+                bar,
                 version,
                 outcome.digest,
                 "",
                 at,
                 at,
             )
-            for outcome in asked
+            for outcome, (candidates, reason, bar) in zip(
+                asked, _suggested(asked, scored, problems), strict=True
+            )
         ),
         using=using,
         on_conflict="product",
@@ -389,3 +332,17 @@ def _record(
             "updated_at",
         ),
     )
+
+
+def _suggested(
+    asked: Sequence[_Outcome], scored: Scored, problems: dict[int, str]
+) -> Iterator[tuple[list[dict[str, Any]], str, float | None]]:
+    """The candidates, the reason and the bar of each of these."""
+    classifier, ranked = scored.classifier, scored.ranked[[outcome.number for outcome in asked]]
+    firsts = [classifier.codes[place] for place in ranked.classes[:, 0].tolist()]
+    for outcome, answer, first in zip(asked, classifier.predictions(ranked), firsts, strict=True):
+        bar = scored.policy.bar(first)
+        reason = problems.get(outcome.number) or scored.decisions.reason(outcome.number)
+        candidates = [{**item, "category_path": classifier.path(item["category_code"])} for item in answer]
+        # Without a bar nothing is approved in bulk unconfirmed.
+        yield candidates, reason, None if bar > 1 or reason == UNFAMILIAR else bar

@@ -17,10 +17,10 @@ from django.utils import timezone
 from .. import runtime
 from ..conf import get_settings
 from ..inference.errors import ClassifierUnavailable
-from ..inference.text import text_digest
 from ..models import ClassifiableProduct, ClassificationRun, get_product_model
 from ..selectors import stale_products, unlabelled_products
-from .filing import ClassifySummary, Row, row_columns, rows_score, scored_write, text_reader, to_row
+from .filing import rows_score, scored_write
+from .rows import ClassifySummary, Row, digest_reader, row_columns, to_row
 from .runs import run_beat, run_finish, run_start, runs_alive
 
 PAGE = 2000
@@ -204,10 +204,10 @@ def _batches(pages: Iterable[list[Row]], size: int, limit: int | None) -> Iterat
 
 
 def _due(page: Sequence[Row], options: SweepOptions, since: datetime) -> Iterator[Row]:
-    text = text_reader()
+    digest = digest_reader()
     for row in page:
         again = options.everything and (row.classified_at is None or row.classified_at < since)
-        if row.is_stale or again or (not options.marked_only and text_digest(text(row)) != row.digest):
+        if row.is_stale or again or (not options.marked_only and digest(row) != row.digest):
             yield row
 
 

@@ -122,6 +122,7 @@ class Command(BaseCommand):
         )
         for count, words in (
             (summary.filed, "filed by the model"),
+            (summary.above, "of these above their category (admin: Review queue, To refine)"),
             (summary.review, "wait for a person, with candidates (admin: Review queue)"),
             (summary.unanswered, "wait for a person: nothing in their text that the model can read"),
             (summary.passed_over, "passed over: labelled or changed meanwhile, or rejected with this model"),

@@ -11,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.categories import runtime
 from apps.categories.conf import get_settings
 from apps.categories.inference.classifier import ProductionClassifier
-from apps.categories.inference.decision import bar_in_force, decide
 from apps.categories.inference.errors import ClassifierError
 
 SPOKEN = {
@@ -44,9 +43,7 @@ class Command(BaseCommand):
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         # Another artifact is asked for itself: only the site's own model files by the site's threshold.
-        self.bar = bar_in_force(
-            classifier.threshold, None if options["artifact"] else get_settings().threshold
-        )
+        self.policy = classifier.policy.fixed(None if options["artifact"] else get_settings().threshold)
         texts: Iterable[str] = options["texts"]
         if not texts:
             self.stdout.write(f"{classifier.version}, {len(classifier.codes)} categories.")
@@ -72,12 +69,12 @@ class Command(BaseCommand):
             yield text
 
     def answer(self, classifier: ProductionClassifier, text: str, top_k: int) -> None:
-        # Two at least: that a second category stays likely is a reason to ask.
-        (predictions,) = classifier.predict([text], top_k=max(2, top_k))
-        decision = decide(predictions, threshold=self.bar)
+        ranked, (decision,) = classifier.assess([text], self.policy, top_k=top_k)
         self.stdout.write(text)
-        for prediction in predictions[:top_k]:
+        for prediction in classifier.predictions(ranked)[0]:
             code = prediction["category_code"]
             self.stdout.write(f"  {prediction['confidence']:6.1%}  {classifier.path(code)}  ({code})")
         spoken = SPOKEN.get(decision.action, "no answer")
+        if decision.action == "assign_parent" and decision.category_code is not None:
+            spoken += f" {classifier.path(decision.category_code)}"
         self.stdout.write(f"  {spoken}: {decision.reason}")
