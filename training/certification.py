@@ -107,7 +107,8 @@ def _kept(tree: Tree) -> int:
 def _say_calibration(calibrated: Calibrated) -> str:
     return (
         f"calibrated by {calibrated.method}: confidences are {calibrated.error_after:.1%} off in the mean "
-        f"({calibrated.error_before:.1%} before; {calibrated.expected_error:.1%} is chance)"
+        f"({calibrated.error_temperature:.1%} by the temperature alone; {calibrated.expected_error:.1%} is "
+        "chance)"
     )
 
 
