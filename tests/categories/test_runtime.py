@@ -16,6 +16,7 @@ from apps.categories import runtime, services
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.errors import ClassifierUnavailable
+from training.pipeline import TrainingResult
 
 
 @pytest.fixture
@@ -203,6 +204,25 @@ assert Client().get("/categories/health/").json()["status"] == "ok"
         env=environment,
         capture_output=True,
         text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_transformer_answers_without_the_training_packages(
+    tiny_encoder: TrainingResult, tmp_path: Path
+) -> None:
+    path = tmp_path / "classifier.pt"
+    path.write_bytes(tiny_encoder.artifact)
+    code = f"""
+import sys
+for name in ("torch", "transformers", "sklearn", "scipy", "pandas", "onnx"):
+    sys.modules[name] = None
+from apps.categories.inference.classifier import ProductionClassifier
+answer = ProductionClassifier.load({str(path)!r}).predict(["cordless drill"])[0][0]
+assert answer["category_code"] == "CAT_TOOLS_DRILLS", answer
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
