@@ -228,6 +228,15 @@ def test_a_checkpoint_without_its_state_is_passed_over(tmp_path: Path) -> None:
     assert found.name == "checkpoint-10"
 
 
+def test_several_processes_are_refused_before_anything_is_trained(
+    tiny_rows: tuple[LabelledRow, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+
+    with pytest.raises(TrainingRefused, match="start it as one"):
+        pipeline.run(tiny_rows, TINY_ENCODER)
+
+
 def test_other_rows_or_options_are_another_training(
     tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -53,6 +54,12 @@ def train_with(
         raise TrainingRefused(
             f"the transformer needs the package {error.name}: pip install -r requirements-ml.txt"
         ) from error
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        # Each process would export and publish a model of its own.
+        raise TrainingRefused(
+            "this was started as several processes (WORLD_SIZE is above 1, as torchrun sets it), which "
+            "training cannot share out yet: start it as one; it uses the first GPU that it sees"
+        )
     read = texts(data.rows, segments)
     sample = encoder.Sample(
         texts=read, labels=np.asarray(data.labels, np.int64), shares=np.asarray(data.weights, np.float64)
