@@ -4,7 +4,8 @@ import logging
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,9 +160,8 @@ def _fp32(fit: EncoderFit, folder: Path) -> tuple[bytes, bytes]:
     example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
     batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
     target = folder / "whole.onnx"
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             wrapper,
             example,
@@ -193,14 +193,20 @@ def _int8(folder: Path) -> bytes:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     target = folder / "small.onnx"
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
+    with _quiet():
         quantize_dynamic(folder / "whole.onnx", target, per_channel=True, weight_type=QuantType.QInt8)
-    finally:
-        root.setLevel(level)
     return target.read_bytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters tell each step of theirs at the level of news, by the hundred."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _seconds(engine: EncoderModel, texts: Sequence[str]) -> float:

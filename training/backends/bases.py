@@ -8,6 +8,8 @@ from typing import Any
 
 from apps.categories.inference.errors import TrainingRefused
 
+HUB_SECONDS = 10.0
+"""Longest wait for the model hub's first answer."""
 SCRATCH_PIECES = 4000
 """Each is in the vocabulary twice: as the beginning of a word, and within one."""
 _WAYS_OUT = (
@@ -52,9 +54,20 @@ def _pretrained(source: str, name: str) -> Base:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
+    def load(*, local: bool) -> tuple[Any, Any]:
+        return (
+            AutoTokenizer.from_pretrained(source, local_files_only=local),
+            AutoModel.from_pretrained(source, local_files_only=local, dtype=torch.float32),
+        )
+
     try:
-        fast = AutoTokenizer.from_pretrained(source)
-        encoder = AutoModel.from_pretrained(source, dtype=torch.float32)
+        try:
+            fast, encoder = load(local=True)
+        except OSError:
+            if Path(source).is_dir():
+                raise
+            _ask_hub(source)
+            fast, encoder = load(local=False)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingRefused(
@@ -72,6 +85,19 @@ def _pretrained(source: str, name: str) -> Base:
         pad_id=int(fast.pad_token_id or 0),
         special_ids=tuple(sorted(int(token) for token in fast.all_special_ids)),
     )
+
+
+def _ask_hub(name: str) -> None:
+    """Raise OSError when the hub does not answer, or does not know the model.
+
+    Once: the loaders try for two minutes before they say so.
+    """
+    from huggingface_hub import model_info
+
+    try:
+        model_info(name, timeout=HUB_SECONDS)
+    except Exception as error:  # whatever the library's way of asking raises
+        raise OSError(str(error) or type(error).__name__) from error
 
 
 def _scratch(texts: Sequence[str]) -> Base:

@@ -58,7 +58,7 @@ def train_with(
         # Each process would export and publish a model of its own.
         raise TrainingRefused(
             "this was started as several processes (WORLD_SIZE is above 1, as torchrun sets it), which "
-            "training cannot share out yet: start it as one; it uses the first GPU that it sees"
+            "training cannot share out yet: start it as one"
         )
     read = texts(data.rows, segments)
     sample = encoder.Sample(
