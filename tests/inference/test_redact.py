@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,11 @@ def test_the_finds_are_counted_by_kind_and_leave_the_mark() -> None:
         "x" * 4000,
     ],
 )
-def test_a_hostile_text_is_done_with_at_once(text: str) -> None:
-    import time
-
-    began = time.perf_counter()
+def test_a_hostile_text_does_not_hang_a_worker(text: str) -> None:
+    """No figure of speed, which benchmarks are for: a pattern that goes back and forth takes minutes."""
+    began = time.process_time()
     redact(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 30
 
 
 def test_a_text_without_finds_imports_no_library() -> None:
