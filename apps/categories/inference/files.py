@@ -7,7 +7,7 @@ be read as a whole raises.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -208,3 +208,20 @@ class RejectWriter:
         return InputFileError(
             f"{self.path} cannot be written: {error.strerror}; name another file with --rejected"
         )
+
+
+def set_aside(rejected: Sequence[RejectedRow], path: Path) -> str:
+    """Write the rows that cannot be used to `path`, and say so in one line; empty when there are none.
+
+    Raises as `RejectWriter`.
+    """
+    with RejectWriter(path) as writer:
+        for row in rejected:
+            writer.write(row)
+    if not rejected:
+        return ""
+    first = rejected[0]
+    return (
+        f"{len(rejected):,} rows cannot be used and are in {path}; "
+        f"the first: line {first.line}: {first.reason}"
+    )

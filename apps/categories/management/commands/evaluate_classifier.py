@@ -15,7 +15,7 @@ from ... import runtime
 from ...conf import get_settings
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, InputFileError
-from ...inference.files import RejectWriter, open_reader, rejected_path
+from ...inference.files import open_reader, rejected_path, set_aside
 
 if TYPE_CHECKING:
     from training.judgement import Judgement
@@ -113,16 +113,8 @@ class Command(BaseCommand):
             labels = read_labels(reader, classifier)
             if reader.unknown_columns:
                 self._say(f"ignoring the columns {', '.join(reader.unknown_columns)}")
-        rejects = options["rejected"] or rejected_path(path, OUTPUTS)
-        with RejectWriter(rejects) as writer:
-            for row in labels.rejected:
-                writer.write(row)
-        if labels.rejected:
-            first = labels.rejected[0]
-            self._say(
-                f"{len(labels.rejected):,} rows cannot be used and are in {rejects}; "
-                f"the first: line {first.line}: {first.reason}"
-            )
+        if told := set_aside(labels.rejected, options["rejected"] or rejected_path(path, OUTPUTS)):
+            self._say(told)
         if labels.unlabelled:
             self._say(f"{labels.unlabelled:,} rows have no label and cannot be judged")
         return labels

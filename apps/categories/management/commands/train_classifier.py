@@ -13,7 +13,7 @@ from ...conf import get_settings
 from ...inference import artifact
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, ClassifierUnavailable
-from ...inference.files import RejectWriter, open_reader, rejected_path
+from ...inference.files import open_reader, rejected_path, set_aside
 
 if TYPE_CHECKING:
     from training.data import LabelledRow
@@ -118,16 +118,8 @@ class Command(BaseCommand):
             labels = label_rows(reader, known=known)
             if reader.unknown_columns:
                 self._say(f"ignoring the columns {', '.join(reader.unknown_columns)}")
-        rejects = plan.rejected or rejected_path(path, Path("outputs"))
-        with RejectWriter(rejects) as writer:
-            for row in labels.rejected:
-                writer.write(row)
-        if labels.rejected:
-            first = labels.rejected[0]
-            self._say(
-                f"{len(labels.rejected):,} rows cannot be used and are in {rejects}; "
-                f"the first: line {first.line}: {first.reason}"
-            )
+        if told := set_aside(labels.rejected, plan.rejected or rejected_path(path, Path("outputs"))):
+            self._say(told)
         if labels.unlabelled:
             self._say(f"{labels.unlabelled:,} rows have no label and are not learned from")
         return labels.rows
