@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from httpx2 import HTTPError
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from apps.categories.inference import artifact
@@ -344,6 +345,21 @@ def test_a_hub_that_cannot_be_reached_names_the_ways_out() -> None:
 
     for way in ("'some-owner/no-such-model'", "local folder", "minilm", "scratch", "--backend linear"):
         assert way in str(refused.value)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def fail(name: str, *, timeout: float) -> None:
+        asked.append(name)
+        raise HTTPError("no route to it")
+
+    monkeypatch.setattr("huggingface_hub.model_info", fail)
+
+    with pytest.raises(TrainingRefused, match=r"cannot be had \(no route to it\)"):
+        bases.load_base("some-owner/no-such-model", [])
+
+    assert asked == ["some-owner/no-such-model"]
 
 
 def test_without_its_package_minilm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

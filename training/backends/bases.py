@@ -92,11 +92,12 @@ def _ask_hub(name: str) -> None:
 
     Once: the loaders try for two minutes before they say so.
     """
+    from httpx2 import HTTPError  # what huggingface_hub asks with; its own errors derive from this
     from huggingface_hub import model_info
 
     try:
         model_info(name, timeout=HUB_SECONDS)
-    except Exception as error:  # whatever the library's way of asking raises
+    except HTTPError as error:
         raise OSError(str(error) or type(error).__name__) from error
 
 

@@ -35,7 +35,7 @@ class EncoderModel:
         self._without_meaning = frozenset(int(token) for token in told["special_ids"])
         try:
             tokenizer = Tokenizer.from_str(bytes(records["tokenizer"]).decode())
-        except Exception as error:  # the library raises nothing narrower
+        except Exception as error:  # tokenizers raises Exception itself, no class of its own
             raise ValueError(f"its tokenizer cannot be read: {error}") from error
         # Once and for all: changed per call, threads would see each other's lengths.
         tokenizer.enable_truncation(self._max_length)
@@ -89,7 +89,17 @@ def _session(graph: memoryview, weights: memoryview | None) -> Any:
     verified, are seen by this user alone and are gone before this returns; what is mapped stays.
     """
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+    # They have no base in common but Exception.
+    not_taken = (
+        state.Fail,
+        state.InvalidArgument,
+        state.InvalidGraph,
+        state.InvalidProtobuf,
+        state.NotImplemented,
+        state.RuntimeException,
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.inter_op_num_threads = 1
@@ -103,7 +113,7 @@ def _session(graph: memoryview, weights: memoryview | None) -> Any:
         if weights is not None:
             (folder / WEIGHTS_FILE).write_bytes(weights)
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own kinds have no common base but this
+    except not_taken as error:
         raise ValueError(f"ONNX Runtime does not take the model: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
