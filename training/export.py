@@ -19,7 +19,7 @@ from training.backends.fitted import Fitted
 
 GOLDEN_ROWS = 24
 LEAD_TOLERANCE = 0.02
-"""By how much of a score a class may have been behind the one before it (seen on ikea, mercadona_es: 0.005)."""
+"""By how much of a score a class may have been behind the one before it (seen on ikea: 0.005)."""
 SCORE_TOLERANCE = 0.1
 """Largest difference of a score (seen: 0.04)."""
 POISON = (
