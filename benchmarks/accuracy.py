@@ -11,6 +11,7 @@ run that was stopped goes on; --report prints the tables from there.
 
 import json
 import random
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ from training import data as checks
 from training import selection
 from training.backends import encoder_family, linear, linear_family
 from training.backends.both import choose, pair
+from training.backends.fitted import Fitted
 from training.config import TrainingConfig
 from training.data import LabelledRow, TrainingData
 from training.evaluation import macro_f1
@@ -43,6 +45,7 @@ TRANSFORMERS = ("distilbert", "cascade", "mean", "auto")
 """All four come of one training; they are in the tables only where they were run."""
 COSTS = (0.5, 1.5, 4.0)
 BOOTSTRAPS = 2000
+TIMED_ROWS = 500
 
 
 class Outcome(TypedDict):
@@ -178,14 +181,21 @@ def transformers(
     """The transformer, the cascade, the mean and what auto keeps of them: one training of both families."""
     first = linear_family.train(data, config, _say)
     second = encoder_family.train_with(data, first.segments, config, _say)
+    if second.checkpoints is not None:
+        shutil.rmtree(second.checkpoints)
     both = pair(first, second, data, config)
     for candidate in both.candidates.values():
         _say(candidate.say(config.target_precision))
     kept = choose(both.candidates)
+    faster = _times_as_fast(both.fitted("cascade"), both.fitted("distilbert"), test)
     answers = {}
     for name in ("distilbert", "cascade", "mean"):
         fitted, candidate = both.fitted(name), both.candidates[name]
-        tier = "" if candidate.alone is None else f", the linear tier answered {candidate.alone:.2f}"
+        tier = (
+            ""
+            if candidate.alone is None
+            else f", the linear tier answered {candidate.alone:.2f}, {faster:.1f} times as fast"
+        )
         answers[name] = (
             _found(fitted.engine(), fitted.segments, data, test),
             f"{second.notes['epochs']:g} epochs{tier}",
@@ -193,6 +203,19 @@ def transformers(
     fitted = both.fitted(kept.name)
     answers["auto"] = (_found(fitted.engine(), fitted.segments, data, test), f"kept {kept.name}")
     return answers
+
+
+def _times_as_fast(one: Fitted, other: Fitted, test: Sequence[LabelledRow]) -> float:
+    """How many times the throughput of `other` the one has: the median of five runs of each, in turn."""
+    texts = [product_text(row.fields(), one.segments) for row in test][:TIMED_ROWS]
+    engines = (one.engine(), other.engine())
+    taken: tuple[list[float], list[float]] = ([], [])
+    for _ in range(5):
+        for engine, seconds in zip(engines, taken, strict=True):
+            started = time.perf_counter()
+            engine.scores(texts)
+            seconds.append(time.perf_counter() - started)
+    return float(np.median(taken[1]) / np.median(taken[0]))
 
 
 def _found(engine: Engine, segments: Segments, data: TrainingData, test: Sequence[LabelledRow]) -> list[str]:

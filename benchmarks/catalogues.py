@@ -50,6 +50,12 @@ def load(name: str) -> list[LabelledRow]:
     return label_rows(_anonymous(path)).rows
 
 
+def prices(name: str) -> dict[int, float]:
+    """Line → price, of the rows that have one."""
+    rows = _anonymous(folder() / name / "train.csv.gz")
+    return {row.line: float(row.price) for row in rows if row.price}
+
+
 def _anonymous(path: Path):  # type: ignore[no-untyped-def]
     import csv
     import gzip

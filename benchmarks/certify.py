@@ -176,7 +176,7 @@ def _side(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     return np.asarray(np.random.default_rng(seed).random(int(groups.max()) + 1)[groups] < 0.5)
 
 
-def _oracle(confidences: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
+def oracle(confidences: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
     """The coverage of the best threshold that the labels themselves would choose."""
     order = np.argsort(-confidences, kind="stable")
     precise = np.cumsum(right[order]) / np.arange(1, len(order) + 1) >= TARGET
@@ -211,7 +211,7 @@ def promise(name: str, draws: int, *, clear: bool) -> None:
             drawn[key].append(value)
         drawn["rows"].append(float(side.sum()))
         drawn["temperature"].append(
-            _oracle(plain.confidences[~side, 0], plain.classes[~side, 0] == labels[~side])
+            oracle(plain.confidences[~side, 0], plain.classes[~side, 0] == labels[~side])
         )
     mean: Mapping[str, Any] = {key: float(np.mean(values)) for key, values in drawn.items()}
     close = np.abs(np.subtract(drawn["reported"], drawn["coverage"]))
@@ -241,7 +241,7 @@ def _draw(bars: Threshold, fresh: Ranked, labels: NDArray[np.int64], tree: Tree)
         "coverage": float(done.mean()),
         "leaf": float((decisions.actions == ASSIGN).mean()),
         "alone": float(thresholds.filed(alone).mean()),
-        "oracle": _oracle(fresh.confidences[:, 0], fresh.classes[:, 0] == labels),
+        "oracle": oracle(fresh.confidences[:, 0], fresh.classes[:, 0] == labels),
     }
 
 

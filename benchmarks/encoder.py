@@ -8,6 +8,7 @@ texts as token ids, sorted by length and padded into the same batches beforehand
 
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -40,7 +41,11 @@ def _run(name: str, base_model: str) -> None:
     base = bases.load_base(base_model, texts)
     model = encoder.EncoderClassifier(base.encoder, len(classes)).eval()
     fit = encoder.EncoderFit(model=model, base=base, max_length=64, epochs=0, seconds=0)
-    exported = onnx_export.export(fit, classes=classes, probe=texts, int8=True)
+    exported = onnx_export.export(fit, classes=classes, probe=texts, int8=False)
+    # A head that learned nothing answers otherwise in 8 bits, and just as fast.
+    records = exported.records
+    small = onnx_export.quantised(records["onnx_fp32"], records["weights_fp32"])
+    exported = replace(exported, records={**records, "onnx_int8": small})
     served = {form: exported.engine(form) for form in ("fp32", "int8")}
     contenders: dict[str, Callable[[], object]] = {}
     for form, engine in served.items():

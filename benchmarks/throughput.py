@@ -29,7 +29,7 @@ ROUNDS = 7
 TEXTS = 2000
 SITE_ROWS = 10_000
 # The recipe is fixed to the title: raw strings are what is measured.
-CONFIG = TrainingConfig(fields=("title",), class_weight="none", selection_rows=500, folds=2)
+CONFIG = TrainingConfig(backend="linear", fields=("title",), class_weight="none", selection_rows=500, folds=2)
 
 
 def train(rows: Sequence[LabelledRow], folder: Path) -> ProductionClassifier:
@@ -220,7 +220,7 @@ def _sweep(rows: Sequence[LabelledRow], classifier: ProductionClassifier, vendor
 
 def _recorded(sweep: Callable[[], None]) -> list[list[Callable[[], None]]]:
     """The writes that a sweep makes, one list a transaction, to be made again without it."""
-    from apps.categories.services import filing
+    from apps.categories.services import filing, history
 
     batches: list[list[Callable[[], None]]] = []
 
@@ -237,6 +237,7 @@ def _recorded(sweep: Callable[[], None]) -> list[list[Callable[[], None]]]:
     with (
         patch.object(filing, "update_rows", recorder(filing.update_rows)),
         patch.object(filing, "insert_rows", recorder(filing.insert_rows)),
+        patch.object(history, "insert_rows", recorder(history.insert_rows)),
     ):
         sweep()
     return batches

@@ -11,6 +11,7 @@ BACKENDS = ("linear", "distilbert", "cascade", "mean", "auto")
 CLASS_WEIGHTS = ("auto", "none", "balanced")
 INT8 = ("auto", "always", "never")
 BALANCES = ("none", "weights", "oversample")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 class OptionError(ValueError):
@@ -28,8 +29,9 @@ class TrainingConfig:
     A field is all that a new option needs: its flag, help and key in a file follow (training.options).
     """
 
-    backend: str = "linear"
-    """Model family: linear, distilbert (any transformer), cascade or mean (both), auto (the best of them)."""
+    backend: str = "distilbert"
+    """Model family: linear, distilbert (any transformer), cascade or mean (both), auto (the best of them); on
+    a site the setting BACKEND is the default."""
     target_precision: float = 0.95
     """Share of automatically filed products that must be right, above 0 and below 1; on a site the setting
     TARGET_PRECISION is the default."""
@@ -49,12 +51,14 @@ class TrainingConfig:
     """Fits at a time; 0: one a processor."""
     base_model: str = "distilbert-base-uncased"
     """What the transformer begins with: a hub id, a local folder, minilm (the packaged MiniLM) or scratch."""
-    epochs: float = 10.0
-    """Most passes over the rows; it ends earlier when the validation rows gain nothing. Above 0."""
+    epochs: float = 0.0
+    """Most passes over the rows; it ends earlier when the validation rows gain nothing. 0: by their number,
+    10 for a small catalogue to 4 for a large one."""
     batch_size: int = 16
-    """Rows a step; made smaller by itself when memory runs out. At least 1."""
-    learning_rate: float = 1e-4
-    """Of the encoder's topmost layer, above 0; the layers below learn more slowly, the new head faster."""
+    """Rows a step, of all processes together; made smaller, in one, when memory runs out. At least 1."""
+    learning_rate: float = 0.0
+    """Of the encoder's topmost layer, below 1; the layers below learn more slowly, the new head faster. 0: by
+    the width of the base, 1e-4 for DistilBERT's 768 and more for a narrower one."""
     warmup: float = 0.06
     """Share of the steps over which the learning rate rises, 0 to 1."""
     label_smoothing: float = 0.05
@@ -67,8 +71,12 @@ class TrainingConfig:
     """Most tokens of a text that the transformer reads, 8 to 512; less where 99 of 100 texts are shorter."""
     refit: bool = True
     """Train the transformer once more on every row outside the test part: twice the time, all the labels."""
+    precision: str = "auto"
+    """Numbers that the transformer is trained in: auto (bf16 where the processor has it, twice as fast), fp32
+    or bf16; another precision is another model."""
     int8: str = "auto"
-    """Whether the transformer is served in 8 bits: auto (where it is faster and agrees), always or never."""
+    """Whether the transformer is served in 8 bits: auto (where it is faster and agrees), always (refused
+    where it does not agree) or never."""
     time_budget: str = ""
     """Time that fine-tuning may take, such as 90s, 20m or 2h; it then goes on with what it has."""
     quick: bool = False
@@ -91,14 +99,15 @@ class TrainingConfig:
             ("selection_rows", self.selection_rows < 100, "at least 100"),
             ("jobs", self.jobs < 0, "0 or more"),
             ("base_model", not self.base_model.strip(), "a hub id, a folder, minilm or scratch"),
-            ("epochs", not 0 < self.epochs <= 1000, "above 0, at most 1000"),
+            ("epochs", not 0 <= self.epochs <= 1000, "0 (by the rows) or more, at most 1000"),
             ("batch_size", self.batch_size < 1, "at least 1"),
-            ("learning_rate", not 0 < self.learning_rate < 1, "above 0, below 1"),
+            ("learning_rate", not 0 <= self.learning_rate < 1, "0 (by the base's width) or more, below 1"),
             ("warmup", not 0 <= self.warmup < 1, "a share from 0 to below 1"),
             ("label_smoothing", not 0 <= self.label_smoothing < 1, "a share from 0 to below 1"),
             ("balance", self.balance not in BALANCES, f"one of {', '.join(BALANCES)}"),
             ("patience", self.patience < 1, "at least 1"),
             ("max_length", not 8 <= self.max_length <= 512, "8 to 512"),
+            ("precision", self.precision not in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
             ("int8", self.int8 not in INT8, f"one of {', '.join(INT8)}"),
             ("time_budget", self.budget_seconds is None, "a time such as 90s, 20m or 2h"),
         )

@@ -33,6 +33,7 @@ def add_flags(parser: ArgumentParser, *classes: type) -> None:
                 {"action": BooleanOptionalAction} if option.type is bool else {"metavar": WORDS[option.type]}
             )
             default = ",".join(option.default) if option.type is tuple else option.default
+            default = f"{default:g}" if option.type is float and default is not None else default
             plain = option.type is bool or default in (None, "")
             text = option.help.rstrip(".") + ("" if plain else f" (default: {default})")
             parser.add_argument(option.flag, dest=option.name, help=text.replace("%", "%%"), **kind)

@@ -1,10 +1,16 @@
 """Labels that are probably wrong: confident learning (Northcutt, Jiang and Chuang, JAIR 70, 2021)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from training.outcomes import NO_ANSWER, Outcomes
+from apps.categories.inference.ranking import Calibration, rank
+from training.outcomes import CELLS, KEPT, NO_ANSWER, Outcomes
+
+OFFERED = 3
+"""Candidates that a suspect is shown with: the better one, the label, and the next best."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +34,82 @@ def suspected_labels(outcomes: Outcomes) -> list[SuspectedLabel]:
     Only the kept candidates are looked at. A model finds least among the rows that it has learned from.
     """
     usable = outcomes.read & (outcomes.truth < outcomes.known)
-    labels = outcomes.truth[usable]
-    own = outcomes.own[usable].astype(np.float64)
-    rows = np.bincount(labels, minlength=outcomes.known)
-    total = np.bincount(labels, weights=own, minlength=outcomes.known)
+    return _suspected(
+        outcomes.classes, outcomes.confidences, outcomes.own, outcomes.truth, usable, known=outcomes.known
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A suspected label among rows that were answered by a model of other rows."""
+
+    row: int
+    """Place in those rows."""
+    candidates: tuple[tuple[str, float], ...]
+    """(category code, confidence 0 to 1): the better one, then at most OFFERED - 1 others by falling
+    confidence, the label among them."""
+    margin: float
+    """As that of a SuspectedLabel."""
+
+
+def held_out_suspects(
+    scores: NDArray[np.float32], labels: Sequence[int], codes: Sequence[str], calibration: Calibration
+) -> list[Suspect]:
+    """The suspected labels of rows whose `scores` (raw, a column for each of `codes`) are by models that had
+    not seen them, the clearest first: how the rows of a training are to be asked about.
+
+    `labels` are places in `codes`.
+
+    Memory: KEPT candidates a row, and CELLS confidences while they are made.
+    """
+    truth, known = np.asarray(labels, np.int64), scores.shape[1]
+    classes = np.empty((len(truth), min(KEPT, known)), np.int64)
+    confidences = np.empty(classes.shape, np.float32)
+    own = np.empty(len(truth), np.float32)
+    step = max(1, CELLS // known)
+    for start in range(0, len(truth), step):
+        batch = slice(start, start + step)
+        read = np.ones(len(truth[batch]), bool)
+        # Every class, not only the best: the label's own confidence is wanted wherever it ranks.
+        ranked = rank(scores[batch].copy(), read, calibration, k=known)
+        classes[batch] = ranked.classes[:, : classes.shape[1]]
+        confidences[batch] = ranked.confidences[:, : classes.shape[1]]
+        own[batch] = ranked.confidences[ranked.classes == truth[batch, None]]
+    found = _suspected(classes, confidences, own, truth, np.ones(len(truth), bool), known=known)
+    suspects = []
+    for label in found:
+        names = [codes[place] for place in classes[label.row].tolist()]
+        best = list(zip(names, confidences[label.row].tolist(), strict=True))
+        better, mine = best[label.rank], (codes[truth[label.row]], float(own[label.row]))
+        others = [item for item in best if item[0] not in (better[0], mine[0])][: OFFERED - 2]
+        rest = sorted([*others, mine], key=lambda item: -item[1])
+        suspects.append(Suspect(row=label.row, candidates=(better, *rest), margin=label.margin))
+    return suspects
+
+
+def _suspected(
+    classes: NDArray[np.int64],
+    confidences: NDArray[np.float32],
+    own: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    usable: NDArray[np.bool_],
+    *,
+    known: int,
+) -> list[SuspectedLabel]:
+    """The rule itself, over rows with their best classes and the confidence in their own label."""
+    labels = truth[usable]
+    rows = np.bincount(labels, minlength=known)
+    total = np.bincount(labels, weights=own[usable].astype(np.float64), minlength=known)
     # A category that no row is labelled with has no average to reach.
-    average = np.divide(total, rows, out=np.full(outcomes.known, np.inf), where=rows > 0)
-    candidates = np.where(outcomes.classes == NO_ANSWER, 0, outcomes.classes)
-    reached = outcomes.confidences >= average[candidates]
-    rank = reached.argmax(axis=1)
-    every = np.arange(len(rank))
-    margin = outcomes.confidences[every, rank] - outcomes.own
-    suspected = usable & reached.any(axis=1) & (candidates[every, rank] != outcomes.truth) & (margin > 0)
+    average = np.divide(total, rows, out=np.full(known, np.inf), where=rows > 0)
+    candidates = np.where(classes == NO_ANSWER, 0, classes)
+    reached = confidences >= average[candidates]
+    best = reached.argmax(axis=1)
+    every = np.arange(len(best))
+    margin = confidences[every, best] - own
+    suspected = usable & reached.any(axis=1) & (candidates[every, best] != truth) & (margin > 0)
     found = [
-        SuspectedLabel(row=row, rank=int(rank[row]), margin=float(margin[row]))
+        SuspectedLabel(row=row, rank=int(best[row]), margin=float(margin[row]))
         for row in np.flatnonzero(suspected).tolist()
     ]
     return sorted(found, key=lambda label: (-label.margin, label.row))

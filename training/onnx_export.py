@@ -10,19 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from apps.categories.inference.encoder import WEIGHTS_FILE, EncoderModel
-from apps.categories.inference.errors import TrainingRefused
+from apps.categories.inference.encoder import EMBEDDING, WEIGHTS_FILE, EncoderModel
+from training import rebuild
 from training.backends.encoder import EncoderFit
+from training.parity import check_fp32, check_int8, compare_int8, faithful
 
-FP32_TOLERANCE = 1e-4
-"""Largest difference of a probability between the trained model and its fp32 export."""
-INT8_AGREEMENT = 0.985
-"""Least share of texts that int8 files as fp32 does."""
-INT8_CONFIDENCE = 0.02
-"""Largest mean difference of the best class's probability between int8 and fp32."""
 INT8_SPEED = 1.1
 """int8 is shipped when it is at least so many times as fast."""
 OPSET = 18
@@ -45,13 +37,18 @@ class Exported:
 
 
 def export(
-    fit: EncoderFit, *, classes: Sequence[str], probe: Sequence[str], int8: bool | None = None
+    fit: EncoderFit,
+    *,
+    classes: Sequence[str],
+    probe: Sequence[str],
+    int8: bool | None = None,
+    least_speed: float = INT8_SPEED,
 ) -> Exported:
     """The model's records, fp32 and, where it pays, int8.
 
-    `probe`: the texts that the exports are compared on. `int8`: None ships it when it is faster and faithful
-    (INT8_SPEED, INT8_AGREEMENT, INT8_CONFIDENCE). Raises TrainingRefused, naming the worst texts, when the
-    fp32 export does not answer as the trained model.
+    `probe`: the texts that the exports are compared on. `int8`: None ships it when it is `faithful` and at
+    least `least_speed` times as fast; True whatever its speed. Raises ParityRefused, naming the worst texts,
+    when the fp32 export does not answer as the trained model, or when int8 is wanted and not faithful.
     """
     tokenizer = fit.base.tokenizer
     tokenizer.no_truncation()
@@ -64,102 +61,53 @@ def export(
         "forms": ["fp32"],
     }
     header = {"engine": "encoder", "encoder": encoder}
-    with tempfile.TemporaryDirectory() as folder:
-        graph, weights = _fp32(fit, Path(folder))
-        records = {"tokenizer": tokenizer.to_str().encode(), "onnx_fp32": graph, "weights_fp32": weights}
-        whole = Exported(header=header, records=records, notes={})
-        engine = whole.engine("fp32")
-        trained, (exported, _) = fit.scores(probe), engine.scores(probe)
-        notes: dict[str, Any] = {"fp32": check_fp32(probe, trained, exported, classes=classes)}
-        if int8 is not False:
-            small = Exported(
-                header=header,
-                records={
-                    **records,
-                    "onnx_int8": _int8(Path(folder)),
-                },
-                notes={},
-            )
-            candidate = small.engine("int8")
-            figures = compare_int8(exported, candidate.scores(probe)[0])
-            figures["speed"] = round(_seconds(engine, probe) / _seconds(candidate, probe), 2)
-            pays = (
-                figures["agreement"] >= INT8_AGREEMENT
-                and figures["confidence_difference"] <= INT8_CONFIDENCE
-                and figures["speed"] >= INT8_SPEED
-            )
-            notes["int8"] = {**figures, "shipped": bool(int8 or pays)}
-            if int8 or pays:
-                encoder["forms"] = ["int8", "fp32"]
-                records = small.records
+    graph, weights = _fp32(fit)
+    encoder["torch"], beside = rebuild.describe(fit.model, graph, weights)
+    records = {
+        "tokenizer": tokenizer.to_str().encode(),
+        "onnx_fp32": graph,
+        "weights_fp32": weights,
+        **beside,
+    }
+    engine = Exported(header=header, records=records, notes={}).engine("fp32")
+    trained, (exported, _) = fit.scores(probe), engine.scores(probe)
+    notes: dict[str, Any] = {"fp32": check_fp32(probe, trained, exported, classes=classes)}
+    if int8 is not False:
+        both = {**records, "onnx_int8": quantised(graph, weights)}
+        candidate = Exported(header=header, records=both, notes={}).engine("int8")
+        answers, _ = candidate.scores(probe)
+        figures = compare_int8(exported, answers)
+        figures["speed"] = round(_seconds(engine, probe) / _seconds(candidate, probe), 2)
+        if int8:
+            check_int8(probe, exported, answers, classes=classes, instead="train with --int8 auto or never")
+        pays = faithful(figures) and figures["speed"] >= least_speed
+        notes["int8"] = {**figures, "shipped": bool(int8 or pays)}
+        if int8 or pays:
+            encoder["forms"] = ["int8", "fp32"]
+            records = both
     return Exported(header=header, records=records, notes=notes)
 
 
-def check_fp32(
-    texts: Sequence[str],
-    trained: NDArray[np.float32],
-    exported: NDArray[np.float32],
-    *,
-    classes: Sequence[str],
-) -> dict[str, float]:
-    """Refuse an export that differs from the trained model in a class or by FP32_TOLERANCE of probability.
-
-    Two classes within the tolerance of each other may change places. Raises TrainingRefused.
-    """
-    before, after = softmax(trained), softmax(exported)
-    rows = np.arange(len(texts))
-    difference = np.abs(before - after).max(axis=1)
-    lead = before.max(axis=1) - before[rows, after.argmax(axis=1)]
-    wrong = (difference > FP32_TOLERANCE) | (lead > FP32_TOLERANCE) | ~np.isfinite(difference)
-    bad = np.flatnonzero(wrong).tolist()
-    if len(bad):
-        worst = sorted(bad, key=lambda place: -float(np.nan_to_num(difference[place], nan=np.inf)))[:3]
-        shown = "; ".join(
-            f"{texts[place]!r}: {classes[int(before[place].argmax())]} {before[place].max():.4f} became "
-            f"{classes[int(after[place].argmax())]} {after[place].max():.4f}"
-            for place in worst
-        )
-        raise TrainingRefused(
-            f"the exported model answers {len(bad)} of {len(texts)} texts otherwise than the trained one "
-            f"({shown}); this is a fault of the export, please report it"
-        )
-    return {"texts": len(texts), "largest_difference": float(difference.max(initial=0.0))}
-
-
-def compare_int8(whole: NDArray[np.float32], small: NDArray[np.float32]) -> dict[str, float]:
-    """Share of texts with the same best class, and the mean difference of its probability."""
-    before, after = softmax(whole), softmax(small)
-    return {
-        "agreement": round(float((before.argmax(axis=1) == after.argmax(axis=1)).mean()), 4),
-        "confidence_difference": round(float(np.abs(before.max(axis=1) - after.max(axis=1)).mean()), 4),
-    }
-
-
-def softmax(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities of logits, row by row."""
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    powers = np.exp(shifted)
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-
-def _fp32(fit: EncoderFit, folder: Path) -> tuple[bytes, bytes]:
+def _fp32(fit: EncoderFit) -> tuple[bytes, bytes]:
     """The graph, and its weights as one file beside it."""
     import onnx
     import torch
 
-    class Logits(torch.nn.Module):
+    class Served(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = fit.model
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.model(input_ids, attention_mask)["logits"]
-            return logits
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            embedding = self.model.embed(input_ids, attention_mask)
+            # Dropout does nothing here.
+            return self.model.head(embedding), embedding
 
-    wrapper = Logits().eval()
+    wrapper = Served().eval()
     example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
     batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
-    target = folder / "whole.onnx"
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -168,7 +116,7 @@ def _fp32(fit: EncoderFit, folder: Path) -> tuple[bytes, bytes]:
             dynamo=True,
             opset_version=OPSET,
             input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
+            output_names=["logits", EMBEDDING],
             dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
             verbose=False,
         )
@@ -176,26 +124,33 @@ def _fp32(fit: EncoderFit, folder: Path) -> tuple[bytes, bytes]:
     model = program.model_proto
     # Shapes inferred for the example stand in the way of quantising.
     del model.graph.value_info[:]
-    onnx.save_model(
-        model,
-        str(target),
-        save_as_external_data=True,
-        all_tensors_to_one_file=True,
-        location=WEIGHTS_FILE,
-        size_threshold=1024,
-        convert_attribute=False,
-    )
-    return target.read_bytes(), (folder / WEIGHTS_FILE).read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "whole.onnx"
+        onnx.save_model(
+            model,
+            str(target),
+            save_as_external_data=True,
+            all_tensors_to_one_file=True,
+            location=WEIGHTS_FILE,
+            size_threshold=1024,
+            convert_attribute=False,
+        )
+        return target.read_bytes(), (Path(folder) / WEIGHTS_FILE).read_bytes()
 
 
-def _int8(folder: Path) -> bytes:
-    """Matrices in signed 8 bits, a scale a channel; activations are quantised as they come."""
+def quantised(graph: bytes | memoryview, weights: bytes | memoryview) -> bytes:
+    """The graph with its matrices in signed 8 bits, a scale a channel, and its weights inside.
+
+    Activations are quantised as they come. `weights`: the file beside the graph.
+    """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    target = folder / "small.onnx"
-    with _quiet():
-        quantize_dynamic(folder / "whole.onnx", target, per_channel=True, weight_type=QuantType.QInt8)
-    return target.read_bytes()
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        whole, small = Path(folder) / "whole.onnx", Path(folder) / "small.onnx"
+        whole.write_bytes(graph)
+        whole.with_name(WEIGHTS_FILE).write_bytes(weights)
+        quantize_dynamic(whole, small, per_channel=True, weight_type=QuantType.QInt8)
+        return small.read_bytes()
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from training.certification import Certification, certify
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
 from training.evaluation import Metrics
+from training.label_errors import Suspect, held_out_suspects
 from training.redact import redact_rows
 from training.splits import in_test
 from training.thresholds import Threshold
@@ -40,6 +43,15 @@ class TrainingResult:
     """Of rows that the scoring model did not train on; behind calibration and threshold."""
     test: Metrics | None
     """Of the frozen test rows, scored once; None without a test part."""
+    suspects: Sequence[Suspect]
+    """Labels of `rows` outside the test part that are probably wrong, the clearest first."""
+    checkpoints: Path | None
+    """What a resumed training would begin with, see `Fitted`."""
+
+    def forget_checkpoints(self) -> None:
+        """To be called once the artifact is delivered: until then a kill costs no training."""
+        if self.checkpoints is not None:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
 
 
 def run(
@@ -127,6 +139,8 @@ def run(
         threshold=certified.threshold,
         out_of_fold=certified.out_of_fold,
         test=tested,
+        suspects=_suspects(redaction.rows, held, fitted.scores[fitted.held], certified),
+        checkpoints=fitted.checkpoints,
     )
 
 
@@ -134,6 +148,16 @@ def data_digest(rows: Sequence[LabelledRow]) -> str:
     """SHA-256 of what the rows say, whatever their order."""
     lines = sorted("\x1f".join((*row.fields().values(), row.category_code)) for row in rows)
     return hashlib.sha256("\x1e".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _suspects(
+    given: Sequence[LabelledRow], held: TrainingData, scores: NDArray[np.float32], certified: Certification
+) -> list[Suspect]:
+    # The same object twice is the same row: either place names it.
+    places = {id(row): place for place, row in enumerate(given)}
+    calibration = certified.calibrated.calibration
+    found = held_out_suspects(scores, held.labels, held.classes, calibration)
+    return [replace(suspect, row=places[id(held.rows[suspect.row])]) for suspect in found]
 
 
 def _part(data: TrainingData, side: NDArray[np.bool_]) -> TrainingData:

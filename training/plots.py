@@ -66,6 +66,8 @@ class Plot:
     """PNG."""
     alt: str
     """What it shows, with the numbers that matter."""
+    caption: str = ""
+    """A sentence below it."""
 
 
 def draw(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,14 +127,21 @@ def _bars(pairs: Sequence[Confusion], worst: str) -> Plot:
     )
 
 
-def embeddings(classifier: ProductionClassifier, rows: Sequence[LabelledRow]) -> NDArray[np.float32]:
-    """What places a product beside others for this model: its scores for every class, shape (rows, classes).
+def embeddings(
+    classifier: ProductionClassifier, rows: Sequence[LabelledRow]
+) -> tuple[NDArray[np.float32], str]:
+    """What places a product beside others for this model, shape (rows, width), and what it is, in words.
 
-    Each row is moved to a mean of 0: a softmax does not see what all scores of a row have in common.
+    The vectors of its encoder where it has one, else its scores for every class, each row moved to a mean of
+    0: a softmax does not see what all scores of a row have in common.
     """
-    scores = classifier.class_scores([row.fields() for row in rows])
+    products = [row.fields() for row in rows]
+    vectors = classifier.embed(products)
+    if vectors is not None:
+        return vectors, "the text encoder's own vectors"
+    scores = classifier.class_scores(products)
     scores -= scores.mean(axis=1, keepdims=True)
-    return scores
+    return scores, "the model's scores for every category"
 
 
 def map_plot(outcomes: Outcomes, classifier: ProductionClassifier) -> Plot | None:
@@ -148,7 +155,8 @@ def map_plot(outcomes: Outcomes, classifier: ProductionClassifier) -> Plot | Non
     chosen = np.sort(
         np.random.default_rng(_SEED).choice(readable, min(MAP_ROWS, len(readable)), replace=False)
     )
-    places = _flat(embeddings(classifier, [outcomes.rows[row] for row in chosen.tolist()]))
+    vectors, basis = embeddings(classifier, [outcomes.rows[row] for row in chosen.tolist()])
+    places = _flat(vectors)
     branches = [split_path(outcomes.paths[label])[0] for label in outcomes.truth[chosen].tolist()]
     if len({*branches}) == 1:
         branches = [outcomes.paths[label] for label in outcomes.truth[chosen].tolist()]
@@ -182,14 +190,15 @@ def map_plot(outcomes: Outcomes, classifier: ProductionClassifier) -> Plot | Non
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5), markerscale=1.8)
 
-    return draw(
+    drawn = draw(
         "map",
         "A map of the products",
-        f"Scatter of {len(chosen):,} products by how the model sees them, coloured by branch "
+        f"Scatter of {len(chosen):,} products by {basis}, coloured by branch "
         f"({', '.join(common)}); {int(wrong.sum()):,} crosses mark wrong answers.",
         paint,
         size=(9.0, 5.6),
     )
+    return replace(drawn, caption=f"Placed by {basis}.")
 
 
 def _flat(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,12 +5,13 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import FieldDoesNotExist
+from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import models
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.constants import LOOKUP_SEP
+from django.utils.module_loading import import_string
 
-from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, problems, product_model_label
+from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, get_settings, problems, product_model_label
 from .models import ClassifiableProduct
 
 OWN_LABEL = "categories"
@@ -26,10 +27,43 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.compatibility)
+def check_queue_alert(**_: Any) -> list[checks.CheckMessage]:
+    """E007: the hook is none. W001: a limit and nobody to tell. W002: somebody to tell, and no limit."""
+    raw = getattr(settings, SETTING, {})
+    if problems(raw):
+        return []
+    given = get_settings()
+    found: list[checks.CheckMessage] = []
+    if given.queue_alert_hook is not None and (reason := _no_callable(given.queue_alert_hook)):
+        message = f'{SETTING}["QUEUE_ALERT_HOOK"] is {given.queue_alert_hook!r}: {reason}.'
+        hint = "Name a function that takes one argument, by its module: “shop.alerts.tell”."
+        found.append(checks.Error(message, hint=hint, id="categories.E007"))
+    limited = given.queue_alert_size is not None or given.queue_alert_hours is not None
+    heard = bool(given.queue_alert_to or given.queue_alert_hook)
+    if limited and not heard:
+        message = "The review queue has a limit, and nobody is told."
+        hint = 'Add "QUEUE_ALERT_TO" (e-mail addresses) or "QUEUE_ALERT_HOOK" (a callable).'
+        found.append(checks.Warning(message, hint=hint, id="categories.W001"))
+    if heard and not limited:
+        message = "The review queue has no limit to be told of."
+        hint = 'Add "QUEUE_ALERT_SIZE" (products) or "QUEUE_ALERT_HOURS".'
+        found.append(checks.Warning(message, hint=hint, id="categories.W002"))
+    return found
+
+
+def _no_callable(path: str) -> str | None:
+    """Why the dotted path names no callable, None when it does."""
+    try:
+        return None if callable(import_string(path)) else "it cannot be called"
+    except ImportError as error:
+        return str(error)
+
+
 @checks.register(checks.Tags.models)
 def check_product_model(**_: Any) -> list[checks.CheckMessage]:
     """E003: the setting names no model. E004: the model cannot be classified. E005: a wrong
-    classifier_fields."""
+    classifier_fields. E006, E008: below."""
     label = product_model_label()
     try:
         model = apps.get_model(label)
@@ -45,7 +79,40 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
                 id="categories.E004",
             )
         ]
-    return [*_wrong_fields(model), *_circular_migration(model)]
+    return [*_wrong_fields(model), *_wrong_weight(model), *_circular_migration(model)]
+
+
+def _wrong_weight(model: type[ClassifiableProduct]) -> list[checks.CheckMessage]:
+    """E008: REVIEW_WEIGHT is nothing that the product model can be asked for, or no number."""
+    raw = getattr(settings, SETTING, {})
+    if problems(raw) or (weight := get_settings().review_weight) is None:
+        return []
+    message = ""
+    try:
+        kind = _resolved(model, weight)
+    except FieldError as error:
+        message = str(error)
+    else:
+        if not isinstance(kind, (models.IntegerField, models.FloatField, models.DecimalField)):
+            message = f"it gives a {type(kind).__name__}, not a number"
+    if not message:
+        return []
+    hint = 'Name a numeric field of the product model ("price"), or write an expression over its fields.'
+    return [
+        checks.Error(
+            f'{SETTING}["REVIEW_WEIGHT"] is {weight!r}: {message}',
+            hint=hint,
+            obj=model,
+            id="categories.E008",
+        )
+    ]
+
+
+def _resolved(model: type[ClassifiableProduct], weight: Any) -> Any:
+    """The field that the weight gives. Raises FieldError."""
+    expression = models.F(weight) if isinstance(weight, str) else weight
+    query = model._base_manager.annotate(review_weight=expression).query
+    return query.annotations["review_weight"].output_field
 
 
 def _circular_migration(model: type[ClassifiableProduct]) -> list[checks.CheckMessage]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 SETTING = "CATEGORY_CLASSIFIER"
 PRODUCT_SETTING = "CATEGORIES_PRODUCT_MODEL"
@@ -39,7 +40,22 @@ class ClassifierSettings:
     """The model family that `train_classifier` trains when it is told none: "distilbert" (any transformer),
     "linear", "cascade", "mean" (both families) or "auto" (whichever validates best)."""
     reload_seconds: float = 2.0
-    """How often, at most, a process looks whether the model's file has changed; 0 looks at every call."""
+    """How often, at most, a process looks whether the model's file, or the tree that it searches, has
+    changed; 0 looks at every call."""
+    claim_minutes: int = 10
+    """How long a suggestion that was handed out to one reviewer is not handed to another; 1 to 1,440."""
+    review_weight: Any = None
+    """What one product weighs in the order of the review queue: the name of a numeric field of the product
+    model ("price"), or an ORM expression over its fields. Only its ratio to the mean counts; a row without a
+    value is given the mean. None: all weigh the same."""
+    queue_alert_size: int | None = None
+    """`classify_products` tells somebody when more products than this wait for a person; None: never."""
+    queue_alert_hours: float | None = None
+    """The same when one of them has waited longer than this."""
+    queue_alert_to: tuple[str, ...] = ()
+    """E-mail addresses that are told."""
+    queue_alert_hook: str | None = None
+    """Dotted path of a callable that is told: it gets a `services.QueueAlert`."""
 
 
 class SettingProblem(ImproperlyConfigured):
@@ -101,6 +117,47 @@ def _seconds(value: object) -> float:
     raise ValueError("a number of seconds from 0 to 3,600")
 
 
+def _weight(value: object) -> Any:
+    if value is None or (isinstance(value, str) and value) or hasattr(value, "resolve_expression"):
+        return value
+    raise ValueError('None, the name of a field such as "price", or an ORM expression such as F("price")')
+
+
+def _hours(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 87_600:
+        return float(value)
+    raise ValueError("None, or a number of hours from 0 to 87,600")
+
+
+def _size(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ValueError("None, or a whole number from 0")
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value):
+        try:
+            for one in value:
+                validate_email(one)
+        except ValidationError as error:
+            raise ValueError("a list of e-mail addresses") from error
+        return tuple(value)
+    raise ValueError('a list of e-mail addresses, such as ["anna@shop.example"]')
+
+
+def _dotted(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and "." in value and all(part.isidentifier() for part in value.split(".")):
+        return value
+    raise ValueError('None, or the dotted path of a callable, such as "shop.alerts.tell"')
+
+
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "ARTIFACT": _path,
     "ENABLED": _flag,
@@ -111,6 +168,12 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "TARGET_PRECISION": _share,
     "BACKEND": _one_of(BACKENDS),
     "RELOAD_SECONDS": _seconds,
+    "CLAIM_MINUTES": _whole(1, 1440),
+    "REVIEW_WEIGHT": _weight,
+    "QUEUE_ALERT_SIZE": _size,
+    "QUEUE_ALERT_HOURS": _hours,
+    "QUEUE_ALERT_TO": _addresses,
+    "QUEUE_ALERT_HOOK": _dotted,
 }
 
 

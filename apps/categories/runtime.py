@@ -107,9 +107,11 @@ def status() -> RuntimeStatus:
 
 def _answer(slot: _Slot, path: Path) -> "ProductionClassifier":
     if slot.classifier is None:
+        reason = (slot.error or f"{path} was not read; train one with `manage.py train_classifier`").rstrip(
+            "."
+        )
         raise ClassifierUnavailable(
-            f"No model answers on this site: {slot.error or path} "
-            "Train one with `python manage.py train_classifier`; until then products wait, and saves work."
+            f"No model answers on this site: {reason}. Until one does, products wait, and saves work."
         )
     return slot.classifier
 

@@ -54,15 +54,16 @@ def suggest(request: HttpRequest) -> JsonResponse:
 
     503 with {"error"} when no model answers. A category that is not in the tree, or is retired, is left out.
     """
-    title = request.GET.get("title", "")[:LONGEST]
     try:
-        answer = services.classify([title], top_k=3)[0] if title.strip() else []
+        found = services.suggest({"title": request.GET.get("title", "")[:LONGEST]})
     except services.ClassifierUnavailable:
         return JsonResponse({"error": "No suggestions at the moment: pick a category yourself."}, status=503)
-    paths = selectors.active_paths(item["category_code"] for item in answer)
     candidates = [
-        {**item, "category_path": paths[item["category_code"]]}
-        for item in answer
-        if item["category_code"] in paths
+        {
+            "category_code": item.category.code,
+            "confidence": item.confidence,
+            "category_path": item.category.path,
+        }
+        for item in found
     ]
     return JsonResponse({"candidates": candidates})

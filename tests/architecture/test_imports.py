@@ -22,32 +22,51 @@ ALLOWED: dict[str, set[str]] = {
     "log": {"inference"},
     "runtime": {"inference", "conf"},
     "models": {"conf", "inference"},
-    "selectors": {"models", "inference"},
-    "services": {"selectors", "models", "runtime", "inference", "conf"},
+    "search": {"models", "inference", "conf"},
+    "alike": {"models", "inference"},
+    "selectors": {"models", "inference", "search", "alike"},
+    "figures": {"selectors", "models", "inference"},
+    "services": {"figures", "selectors", "models", "runtime", "inference", "conf"},
     "tasks": {"services", "conf"},
     "signals": {"tasks", "models", "inference"},
     # models: a check that the shop's product model has what the app needs.
     "checks": {"conf", "runtime", "models"},
     "apps": {"signals", "checks"},
     # inference: its words (SEPARATOR, percent, Prediction), never a model; see the next test.
-    "admin": {"models", "selectors", "services", "conf", "inference"},
+    "admin": {"models", "figures", "selectors", "services", "conf", "inference"},
     "views": {"models", "selectors", "services", "conf", "inference"},
     "urls": {"views"},
     "migrations": {"models", "conf"},
     "commands": {"services", "selectors", "inference", "runtime", "conf", "sample"},
     "bunoraa": {"runtime", "urls"},
     "demo": {"services", "models", "inference", "conf"},
-    "benchmarks": {"training", "inference", "services", "selectors", "models", "conf", "runtime", "sample"},
+    "benchmarks": {
+        "training",
+        "inference",
+        "services",
+        "selectors",
+        "search",
+        "models",
+        "conf",
+        "runtime",
+        "sample",
+    },
 }
 """Layer to the other layers that it may import."""
 
-TRAINERS = {f"{APP}.management.commands.{name}" for name in ("train_classifier", "evaluate_classifier")}
-"""Commands that may import `training`, inside functions only."""
+TRAINERS = {
+    f"{APP}.management.site_labels",
+    *(
+        f"{APP}.management.commands.{name}"
+        for name in ("train_classifier", "evaluate_classifier", "export_classifier", "find_label_errors")
+    ),
+}
+"""Commands, and what two of them share, that may import `training`, inside functions only."""
 
 LOADS_A_MODEL = {f"{APP}.inference.{name}" for name in ("artifact", "classifier", "linear", "batch")}
 VERY_HEAVY = {"torch", "transformers", "pandas", "pyarrow", "mlflow", "onnxruntime", "matplotlib"}
 # They subclass torch's and transformers' own classes; who uses them imports them inside a function.
-TRANSFORMERS = {"training.backends.encoder", "training.onnx_export"}
+TRANSFORMERS = {"training.backends.encoder", "training.backends.loop", "training.onnx_export"}
 HEAVY = VERY_HEAVY | {"sklearn", "scipy", "joblib", "threadpoolctl", "jinja2"}
 SERVING_STANDARD = {"numpy", "django", "tree_queries"}
 

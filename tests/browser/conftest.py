@@ -20,6 +20,7 @@ __all__ = ["make_suggestion", "member", "tree"]
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -70,7 +71,11 @@ def _site(settings: Settings, tmp_path: Path) -> Iterator[None]:
     """No model, and files served from where the apps keep them."""
     from apps.categories import runtime
 
-    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": str(tmp_path / "none.pt"), "ENABLED": False}
+    settings.CATEGORY_CLASSIFIER = {
+        "ARTIFACT": str(tmp_path / "none.pt"),
+        "ENABLED": False,
+        "RELOAD_SECONDS": 0,
+    }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     runtime.reset()
     yield

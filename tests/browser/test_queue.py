@@ -43,6 +43,8 @@ def test_from_the_first_page_to_a_decision_in_two_clicks(
     expect(page.get_by_role("heading", name="Review queue")).to_be_visible()
     screenshot(page, "first-page")
     page.get_by_role("link", name="Start reviewing").click()
+    expect(page.get_by_role("heading", name="2 waiting")).to_be_visible()
+    page.get_by_role("link", name="List").click()
     screenshot(page, "queue")
     page.get_by_role("button", name="Approve Tools > Saws for Cordless drill 18V, 20% sure").click()
 
@@ -183,7 +185,7 @@ def test_many_at_once_with_the_guard(
 
     page.get_by_role("checkbox", name="Select all products on this page").check()
     expect(page.get_by_text("2 of 2 selected")).to_be_visible()
-    page.get_by_label("Action:").select_option(label="Approve the top candidate")
+    page.get_by_label("Action:").select_option(label="Approve the top candidate…")
     page.get_by_role("button", name="Go").click()
     expect(page.get_by_text("These are under the confidence they need")).to_be_visible()
     screenshot(page, "approve-top")

@@ -39,7 +39,7 @@ for product in Product.objects.filter(sku__in=["P000", "P020"]):
 class Shop:
     """A site of its own, in processes of its own, on a database that can be put back as it was."""
 
-    def __init__(self, folder: Path, artifact: Path) -> None:
+    def __init__(self, folder: Path, artifact: Path, fill: str = FILL) -> None:
         self.folder = folder
         self.server = os.environ.get("DATABASE_URL", "")
         self.name = f"test_kill_{os.getpid()}"
@@ -50,7 +50,7 @@ class Shop:
         else:
             self.environment["DATABASE_URL"] = f"sqlite:///{folder / 'shop.sqlite3'}"
         self.run("manage.py", "migrate", "-v0")
-        self.run("manage.py", "shell", "-v0", "-c", FILL)
+        self.run("manage.py", "shell", "-v0", "-c", fill)
         self.keep()
 
     @property

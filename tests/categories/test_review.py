@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,6 +19,7 @@ from apps.categories.models import (
     Product,
     Suggestion,
 )
+from apps.categories.services import review
 
 from .conftest import SURE, UNREADABLE, UNSURE
 
@@ -84,7 +86,10 @@ def test_correct_and_reject(waiting: list[Suggestion], admin_user: User) -> None
     assert list(
         Product.objects.order_by("sku").values_list("category__code", "category_source", "needs_review")
     ) == [("CAT_KITCHEN_MUGS", "human", False), (None, "none", False), (None, "none", True)]
-    assert Assignment.objects.count() == 1
+    assert list(Assignment.objects.order_by("pk").values_list("act", "to_category__code", "note")) == [
+        ("file", "CAT_KITCHEN_MUGS", ""),
+        ("reject", None, "no such thing"),
+    ]
     assert [suggestion.pk for suggestion in selectors.review_queue()] == [waiting[2].pk]
 
 
@@ -139,16 +144,19 @@ def test_approve_top_in_bulk_asks_before_it_takes_low_ones(
     ids = [suggestion.pk for suggestion in waiting]
     outcome = services.suggestions_approve_top([*ids, 10**9], actor=admin_user)
     assert outcome == services.BulkOutcome(
-        refused_low=tuple(ids[:2]), impossible=(ids[2],), already_decided=(10**9,)
+        run=ClassificationRun.objects.latest("pk"),
+        refused_low=tuple(ids[:2]),
+        impossible=(ids[2],),
+        already_decided=(10**9,),
     )
     Suggestion.objects.filter(pk=ids[1]).update(threshold=0.1)
     outcome = services.suggestions_approve_top(ids, actor=admin_user)
-    assert (outcome.approved, outcome.refused_low) == ((ids[1],), (ids[0],))
+    assert (outcome.decided, outcome.refused_low) == ((ids[1],), (ids[0],))
     outcome = services.suggestions_approve_top(ids, actor=admin_user, confirm_low=True)
-    assert (outcome.approved, outcome.already_decided) == ((ids[0],), (ids[1],))
+    assert (outcome.decided, outcome.already_decided) == ((ids[0],), (ids[1],))
     run = ClassificationRun.objects.latest("pk")
     assert (run.kind, run.status, run.actor) == ("review", "finished", admin_user)
-    assert run.counts == {"approved": 1, "already_decided": 1, "impossible": 1}
+    assert run.counts == {"decided": 1, "already_decided": 1, "impossible": 1}
     assert run.assignments.get().product.sku == "P00000"
 
 
@@ -238,3 +246,30 @@ def test_one_model_is_live_at_a_time(db: None) -> None:
     live = ModelVersion.objects.filter(retired_at__isnull=True)
     assert [row.version for row in live] == ["one"]
     assert ModelVersion.objects.count() == 2
+
+
+@pytest.mark.parametrize(("mishap", "status"), [(RuntimeError, "failed"), (KeyboardInterrupt, "interrupted")])
+def test_a_bulk_act_that_breaks_is_closed_with_what_it_did(
+    waiting: list[Suggestion],
+    admin_user: User,
+    monkeypatch: pytest.MonkeyPatch,
+    mishap: type[BaseException],
+    status: str,
+) -> None:
+    monkeypatch.setattr(review, "CHUNK", 1)
+    write, calls = review.verdicts_write, list[object]()
+
+    def breaks(*args: Any, **more: Any) -> None:
+        calls.append(args)
+        if len(calls) == 2:
+            raise mishap("the disk is full")
+        write(*args, **more)
+
+    monkeypatch.setattr(review, "verdicts_write", breaks)
+
+    with pytest.raises(mishap, match="the disk is full"):
+        services.suggestions_reject([row.pk for row in waiting], actor=admin_user)
+
+    run = ClassificationRun.objects.get(kind="review")
+    assert (run.status, run.counts) == (status, {"decided": 1})
+    assert Suggestion.objects.filter(status=Suggestion.Status.REJECTED).count() == 1

@@ -253,6 +253,25 @@ def test_a_category_set_in_code_is_a_label(live_model: ProductionClassifier) -> 
     assert (stored.source, stored.needs_review) == ("none", True), "the model has looked at it again"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_category_set_on_an_old_instance_is_recorded_as_what_it_replaced(
+    live_model: ProductionClassifier, admin_user: User, there: bool
+) -> None:
+    """What the instance remembers is no history, and cannot be taken back."""
+    shawls, saws = (Category.objects.get(code=f"CAT_{code}") for code in ("CLOTHING_SHAWLS", "TOOLS_SAWS"))
+    Product.objects.create(sku="A", title=UNSURE, category=None if there else shawls)
+    early = Product.objects.get()
+    services.product_set_category(Product.objects.get(), saws if there else None, actor=admin_user)
+    early.category = shawls if there else None
+    early.save()
+    line = Assignment.objects.filter(note="set in code").latest("pk")
+    before = (saws.pk, "human") if there else (None, "none")
+    assert (line.from_category_id, line.from_source, line.to_category_id) == (
+        *before,
+        shawls.pk if there else None,
+    )
+
+
 def test_a_new_product_with_a_category_is_labelled(live_model: ProductionClassifier) -> None:
     shawls = Category.objects.get(code="CAT_CLOTHING_SHAWLS")
     Product.objects.create(sku="A", title=SURE, category=shawls)

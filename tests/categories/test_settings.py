@@ -13,6 +13,7 @@ from apps.categories.checks import check_product_model, check_settings
 from apps.categories.models import Product
 from bunoraa import env
 from training.config import BACKENDS as TRAINABLE
+from training.config import TrainingConfig
 
 
 def test_the_defaults_are_usable(settings: Settings) -> None:
@@ -26,6 +27,12 @@ def test_every_family_can_be_the_default() -> None:
     assert set(conf.BACKENDS) == set(TRAINABLE)
 
 
+def test_without_a_setting_a_site_trains_what_the_help_says() -> None:
+    site, config = conf.ClassifierSettings(), TrainingConfig()
+
+    assert (site.backend, site.target_precision) == (config.backend, config.target_precision)
+
+
 def test_every_key_is_read(settings: Settings) -> None:
     given = {
         "ARTIFACT": "somewhere.pt",
@@ -37,6 +44,10 @@ def test_every_key_is_read(settings: Settings) -> None:
         "TARGET_PRECISION": 0.99,
         "BACKEND": "auto",
         "RELOAD_SECONDS": 0,
+        "QUEUE_ALERT_SIZE": 500,
+        "QUEUE_ALERT_HOURS": 36,
+        "QUEUE_ALERT_TO": ["anna@shop.example"],
+        "QUEUE_ALERT_HOOK": "shop.alerts.tell",
     }
     settings.CATEGORY_CLASSIFIER = given
     assert conf.get_settings() == conf.ClassifierSettings(
@@ -49,6 +60,10 @@ def test_every_key_is_read(settings: Settings) -> None:
         target_precision=0.99,
         backend="auto",
         reload_seconds=0.0,
+        queue_alert_size=500,
+        queue_alert_hours=36.0,
+        queue_alert_to=("anna@shop.example",),
+        queue_alert_hook="shop.alerts.tell",
     )
 
 

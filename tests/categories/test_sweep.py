@@ -124,7 +124,7 @@ def test_statements_do_not_grow_with_the_batch(
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     add_products(*[SURE] * 150, *[UNSURE] * 100, UNREADABLE)
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(30):
         services.products_sweep(services.SweepOptions(batch_size=500))
     assert Assignment.objects.count() == 150
     assert Suggestion.objects.count() == 101

@@ -328,3 +328,10 @@ def test_a_site_without_the_training_packages_is_told_what_to_install() -> None:
     assert "training needs the package sklearn" in done.stderr
     assert "pip install -r requirements-ml.txt" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_quick_model_is_not_put_live(shop: Path) -> None:
+    with pytest.raises(CommandError, match=r"--quick trains on a small sample.*add --no-promote"):
+        train("--quick")
+
+    assert not shop.exists()

@@ -5,6 +5,7 @@ chosen at start-up.
 """
 
 import re
+from unittest.mock import patch
 
 import pytest
 from django.contrib import admin
@@ -13,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from apps.categories import services
 from apps.categories.admin import ClassifiableProductAdmin
 from apps.categories.models import Assignment, Category, Suggestion
 from tests.othershop.models import Article, Maker
@@ -111,3 +113,36 @@ def test_a_click_in_the_queue_and_a_choice_in_the_form(browser: Client, drills: 
         in browser.get("/admin/categories/category/").content.decode()
     )
     assert f'href="{LIST}{first.pk}/change/"' in browser.get("/admin/categories/assignment/").content.decode()
+
+
+def test_the_dashboard_counts_this_shop_s_articles(browser: Client, drills: Category) -> None:
+    add(drills, 0, 3)
+    saws = Category.objects.create(name="Saws")
+    article = Article.objects.create(
+        number="=N9", name="band saw", category=drills, category_source="model", model_version="linear-1"
+    )
+    Assignment.objects.create(
+        product=article, to_category=drills, source="model", model_version="linear-1", confidence=0.95
+    )
+    services.product_set_category(article, saws, actor=User.objects.get(username="ana"))
+
+    html = browser.get(f"{QUEUE}dashboard/").content.decode()
+
+    assert "band saw" in html
+    assert "3</strong> wait for a person" in html
+    lines = b"".join(browser.get(f"{QUEUE}dashboard/misfiled.csv").streaming_content).decode()
+    assert '"band saw","\'=N9","Drills","Saws",0.95,"linear-1"' in lines
+
+
+def test_the_form_suggests_from_its_own_fields(browser: Client, drills: Category) -> None:
+    article = Article.objects.create(number="N1", name="drill", maker=Maker.objects.create(name="Norrland"))
+
+    shown = browser.get(f"{LIST}{article.pk}/change/").content.decode()
+
+    assert f'data-cat-suggest="{LIST}suggest-category/"' in shown
+    fields = "{&quot;title&quot;: &quot;name&quot;, &quot;description&quot;: &quot;long_text&quot;}"
+    assert f'data-cat-fields="{fields}"' in shown
+    assert f'data-cat-product="{article.pk}"' in shown
+    with patch("apps.categories.admin.product_form.services.suggest", return_value=[]) as suggest:
+        browser.post(f"{LIST}suggest-category/", {"product": article.pk, "title": "saw"})
+    assert suggest.call_args.args[0] == {"title": "saw", "brand": "Norrland", "description": "", "seller": ""}

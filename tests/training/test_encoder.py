@@ -1,27 +1,29 @@
 """The transformer family: what it exports, how it is served, what stops it and how it goes on."""
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import util
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from httpx2 import HTTPError
-from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+from transformers import ByT5Tokenizer, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.encoder import BATCH_TEXTS, BATCH_TOKENS, EncoderModel, batches
-from apps.categories.inference.errors import ArtifactInvalid, TrainingRefused
+from apps.categories.inference.errors import ArtifactInvalid, ParityRefused, TrainingRefused
 from apps.categories.inference.text import group_key
 from tests.conftest import TINY_ENCODER
 from tests.rewriting import rewritten
 from tests.tiny import labelled_rows
-from training import onnx_export, pipeline
-from training.backends import bases, encoder, encoder_family
+from training import export, onnx_export, parity, pipeline
+from training.backends import bases, encoder, encoder_family, loop
 from training.data import LabelledRow, validate
 from training.pipeline import TrainingResult
 from training.splits import in_test
@@ -76,10 +78,13 @@ def test_confidence_comes_from_rows_that_the_measured_model_did_not_learn(
     assert not groups[0] & groups[2]
     assert not groups[1] & groups[2]
     assert 0.15 < len(held) / len(data.rows) < 0.35
+    # The model of all rows has time for as many epochs as the measured one.
+    assert len(rest) / len(data.rows) >= encoder_family.FIRST_SHARE / (1 - encoder_family.FIRST_SHARE)
 
 
-def test_what_is_served_is_what_was_trained(sample: encoder.Sample, tmp_path: Path) -> None:
-    fitted = fit(sample, tmp_path, epochs=1)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_served_is_what_was_trained(sample: encoder.Sample, tmp_path: Path, precision: str) -> None:
+    fitted = fit(sample, tmp_path, epochs=1, precision=precision)
     exported = onnx_export.export(
         fitted, classes=[str(place) for place in range(20)], probe=sample.texts[:400]
     )
@@ -89,6 +94,53 @@ def test_what_is_served_is_what_was_trained(sample: encoder.Sample, tmp_path: Pa
     assert np.abs(trained - whole).max() < 1e-4
     assert exported.notes["fp32"]["largest_difference"] < 1e-5
     assert exported.notes["int8"]["agreement"] > 0.98
+    own = embedded(fitted, sample.texts[:50])
+    vectors = exported.engine("fp32").embed(sample.texts[:50])
+    assert vectors is not None
+    np.testing.assert_allclose(vectors, own, atol=1e-4)
+    if "int8" in exported.header["encoder"]["forms"]:
+        small = exported.engine("int8").embed(sample.texts[:50])
+        assert small is not None
+        cosines = (small * own).sum(1) / np.linalg.norm(small, axis=1) / np.linalg.norm(own, axis=1)
+        assert cosines.min() > 0.95
+
+
+@pytest.mark.parametrize("each", [3, 80, 100])
+def test_an_export_is_compared_on_a_thousand_texts_or_more(each: int) -> None:
+    data = validate(labelled_rows(each=each))
+
+    probe = encoder_family._probe(data, (("title",),))
+
+    assert 1000 <= len({*probe}) == len(probe) <= encoder_family.PARITY_ROWS + len(export.POISON)
+    assert {*export.poison_texts()} <= {*probe}
+    assert {data.rows[0].title, data.rows[-1].title} & {*probe}
+
+
+@torch.no_grad()
+def embedded(fitted: encoder.EncoderFit, texts: Sequence[str]) -> np.ndarray:
+    """The vectors of the torch model, shape (texts, width)."""
+    ids = fitted.token_ids(texts)
+    batch = encoder.collate([{"input_ids": tokens} for tokens in ids], fitted.base.pad_id)
+    found: np.ndarray = fitted.model.eval().embed(batch["input_ids"], batch["attention_mask"]).numpy()
+    return found
+
+
+def test_a_server_asks_for_scores_alone(
+    served: ProductionClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other output costs nothing where it is not asked for."""
+    session, asked = served._engine._session, []  # type: ignore[attr-defined]
+
+    class Watched:
+        def run(self, outputs: list[str], feed: dict[str, np.ndarray]) -> object:
+            asked.append(outputs)
+            return session.run(outputs, feed)
+
+    monkeypatch.setattr(served._engine, "_session", Watched())
+
+    served.predict(["cordless drill", "silk shawl"])
+
+    assert asked == [["logits"]]
 
 
 def fit(sample: encoder.Sample, folder: Path, *, epochs: float, **changes: object) -> encoder.EncoderFit:
@@ -104,10 +156,10 @@ def test_an_export_that_answers_otherwise_is_refused_with_the_worst_text(value: 
     exported = trained.copy()
     exported[1, 1] = value
 
-    with pytest.raises(TrainingRefused, match=r"1 of 2 texts .*'silk shawl': CAT_B 0\.9526 became"):
-        onnx_export.check_fp32(["drill", "silk shawl"], trained, exported, classes=["CAT_A", "CAT_B"])
+    with pytest.raises(ParityRefused, match=r"1 of 2 texts .*'silk shawl': CAT_B 0\.9526 became"):
+        parity.check_fp32(["drill", "silk shawl"], trained, exported, classes=["CAT_A", "CAT_B"])
 
-    assert onnx_export.check_fp32(["drill", "silk shawl"], trained, trained, classes=["CAT_A", "CAT_B"]) == {
+    assert parity.check_fp32(["drill", "silk shawl"], trained, trained, classes=["CAT_A", "CAT_B"]) == {
         "texts": 2,
         "largest_difference": 0.0,
     }
@@ -117,9 +169,49 @@ def test_what_int8_changes_is_counted() -> None:
     whole = np.array([[2.0, 0.0], [0.1, 0.0]], np.float32)
     small = np.array([[2.0, 0.0], [0.0, 0.1]], np.float32)
 
-    figures = onnx_export.compare_int8(whole, small)
+    figures = parity.compare_int8(whole, small)
 
     assert figures == {"agreement": 0.5, "confidence_difference": 0.0}
+
+
+def test_8_bits_that_answer_otherwise_are_not_shipped_and_refused_where_they_are_wanted(
+    sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted, classes = fit(sample, tmp_path, epochs=1), [str(place) for place in range(20)]
+    monkeypatch.setattr(parity, "INT8_AGREEMENT", 1.01)
+
+    exported = onnx_export.export(fitted, classes=classes, probe=sample.texts[:50], least_speed=0.0)
+
+    assert exported.header["encoder"]["forms"] == ["fp32"]
+    assert exported.notes["int8"]["shipped"] is False
+    with pytest.raises(ParityRefused, match=r"expected at least 101\.00%.*train with --int8 auto or never"):
+        onnx_export.export(fitted, classes=classes, probe=sample.texts[:50], int8=True)
+
+
+@pytest.mark.parametrize(("agreement", "forms"), [(0.99, ["int8", "fp32"]), (0.98, ["fp32"])])
+def test_the_model_of_all_rows_is_served_in_8_bits_only_where_it_is_faithful_itself(
+    tiny_rows: tuple[LabelledRow, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    agreement: float,
+    forms: list[str],
+) -> None:
+    """The measured one was faithful and twice as fast; the other one is not raced again."""
+    found, times = iter([1.0, agreement]), iter([2.0, 1.0, 1.0, 2.0])
+    monkeypatch.setattr(
+        onnx_export, "compare_int8", lambda *_: {"agreement": next(found), "confidence_difference": 0.0}
+    )
+    monkeypatch.setattr(onnx_export, "_seconds", lambda *_: next(times))
+    config = replace(TINY_ENCODER, epochs=1, refit=True, int8="auto", work_dir=tmp_path)
+    said: list[str] = []
+
+    result = pipeline.run(tiny_rows[:300], config, progress=said.append)
+
+    assert result.header["training"]["measured"]["int8"]["shipped"] is True
+    assert result.header["encoder"]["forms"] == forms
+    assert ("in 8 bits the model of all rows answers otherwise than in full: served in fp32" in said) == (
+        forms == ["fp32"]
+    )
 
 
 def test_int8_that_answers_otherwise_on_this_machine_gives_way_to_fp32(
@@ -204,7 +296,7 @@ def test_a_killed_training_goes_on_to_the_same_model(sample: encoder.Sample, tmp
             if state.global_step == steps:  # type: ignore[attr-defined]
                 raise KeyboardInterrupt
 
-        patch.setattr(encoder._Progress, "on_step_end", on_step_end)
+        patch.setattr(loop.Progress, "on_step_end", on_step_end)
         with pytest.raises(KeyboardInterrupt):
             fit(sample, folder, epochs=3)
     assert not (folder / "done.json").exists()
@@ -217,25 +309,71 @@ def test_a_killed_training_goes_on_to_the_same_model(sample: encoder.Sample, tmp
     assert np.array_equal(again.scores(sample.texts[:50]), through.scores(sample.texts[:50]))
 
 
-def test_a_checkpoint_without_its_state_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("at", "balance"), [(1, "oversample"), (2, "none"), (3, "none")])
+def test_a_killed_training_stops_where_it_would_have_stopped(
+    sample: encoder.Sample, tmp_path: Path, at: int, balance: str
+) -> None:
+    """Killed after a checkpoint, its patience partly or wholly spent: no epoch more, the same best."""
+    config = replace(TINY_ENCODER, patience=2, balance=balance)
+    # Scores of the epochs in turn, which nothing learned could change: the second is the best.
+    told = {1: 0.5, 2: 0.6, 3: 0.4, 4: 0.4, 5: 0.9}
+
+    class Killed(Exception):
+        """In place of a signal."""
+
+    def train(folder: Path, *, kill_at: int = 0) -> encoder.EncoderFit:
+        epochs = iter(range(1, 6))
+        if found := loop.last_checkpoint(folder):
+            epochs = iter(range(1 + int(found.name.rpartition("-")[2]) // 4, 6))
+
+        def measure(_: object) -> dict[str, float]:
+            score = told[next(epochs)]
+            return {"top1": score, "macro_f1": score, "score": score}
+
+        saves = count(1)
+
+        def on_save(self: loop.MarkWhole, *args: object, **_: object) -> None:
+            mark(self, *args)
+            if next(saves) == kill_at:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            mark = loop.MarkWhole.on_save
+            patch.setattr(loop.MarkWhole, "on_save", on_save)
+            patch.setattr(encoder, "_measure", measure)
+            return encoder.fit(
+                sample.part(np.arange(128)),
+                sample.part(np.arange(128, 160)),
+                config,
+                classes=20,
+                epochs=5,
+                deadline=None,
+                folder=folder,
+                progress=silent,
+            )
+
+    through = train(tmp_path / "through")
+    with pytest.raises(Killed):
+        train(tmp_path / "killed", kill_at=at + 1)
+
+    resumed = train(tmp_path / "killed")
+
+    assert (through.epochs, resumed.epochs) == (2, 2)
+    for name, weights in through.model.state_dict().items():
+        assert torch.equal(weights, resumed.model.state_dict()[name]), name
+
+
+def test_a_checkpoint_that_was_not_written_whole_is_passed_over(tmp_path: Path) -> None:
     for name, whole in (("checkpoint-9", True), ("checkpoint-10", True), ("checkpoint-11", False)):
         (tmp_path / name).mkdir()
+        (tmp_path / name / loop.STATE_FILE).write_text("{}" if whole else "")
         if whole:
-            (tmp_path / name / "trainer_state.json").write_text("{}")
+            (tmp_path / name / "whole").touch()
 
-    found = encoder._last_checkpoint(tmp_path)
+    found = loop.last_checkpoint(tmp_path)
 
     assert found is not None
     assert found.name == "checkpoint-10"
-
-
-def test_several_processes_are_refused_before_anything_is_trained(
-    tiny_rows: tuple[LabelledRow, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
-
-    with pytest.raises(TrainingRefused, match="start it as one"):
-        pipeline.run(tiny_rows, TINY_ENCODER)
 
 
 def test_other_rows_or_options_are_another_training(
@@ -250,6 +388,14 @@ def test_other_rows_or_options_are_another_training(
     assert folder.exists()
     assert encoder_family._work_folder(data, segments, replace(config, epochs=5)) != folder
     assert encoder_family._work_folder(data, (("title", "brand"),), config) != folder
+    bases_of_one_name = [tmp_path / "here" / "base", tmp_path / "there" / "base"]
+    for base in bases_of_one_name:
+        base.mkdir(parents=True)
+    one, other = (
+        encoder_family._work_folder(data, segments, replace(config, base_model=str(base)))
+        for base in bases_of_one_name
+    )
+    assert one != other
     assert encoder_family._work_folder(validate(tiny_rows[:-1]), segments, config) != folder
     encoder_family._work_folder(data, segments, config)
     assert not folder.exists(), "without --resume a training begins anew"
@@ -320,6 +466,50 @@ def test_rare_categories_count_more_where_asked(sample: encoder.Sample, tmp_path
     assert 15 < sum(drawn) < 40, "three times their share of a tenth"
 
 
+@pytest.mark.parametrize(
+    ("asked", "able", "used"),
+    [
+        ("auto", {"avx512_bf16": True}, True),
+        ("auto", {"avx512_f": True, "avx512_bf16": False}, False),
+        ("fp32", {"avx512_bf16": True}, False),
+        ("bf16", {}, True),
+    ],
+)
+def test_half_precision_is_for_processors_that_have_it(
+    monkeypatch: pytest.MonkeyPatch, asked: str, able: dict[str, bool], used: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+
+    assert encoder.in_bf16(asked) is used
+
+
+@pytest.mark.parametrize(("given", "used"), [(0.0, 4e-4), (3e-5, 3e-5)])
+def test_a_narrow_base_learns_faster(
+    sample: encoder.Sample, tmp_path: Path, given: float, used: float
+) -> None:
+    base = bases.load_base("scratch", sample.texts)
+    model = encoder.EncoderClassifier(base.encoder, 20)
+    config = replace(TINY_ENCODER, learning_rate=given)
+
+    trainer = encoder._trainer(model, base, sample, None, config, 1, 16, tmp_path)
+
+    assert model.head.in_features == 192
+    assert trainer.args.learning_rate == pytest.approx(used)
+    assert trainer.args.learning_rate == encoder.learning_rate(config, model)
+
+
+def test_titles_filed_in_two_ways_do_not_say_when_to_stop(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    data = validate(tiny_rows)
+    _, clear, _ = encoder_family._parts(data, TINY_ENCODER)
+    unclear = [place in clear[::2] for place in range(len(data.rows))]
+
+    held, validation, rest = encoder_family._parts(replace(data, contradictory=unclear), TINY_ENCODER)
+
+    assert set(validation) == set(clear[1::2])
+    assert len(held) + len(validation) + len(rest) == len(data.rows), "they are learned from"
+
+
 def replace_labels(sample: encoder.Sample, labels: np.ndarray) -> encoder.Sample:
     return encoder.Sample(texts=sample.texts[: len(labels)], labels=labels, shares=np.ones(len(labels)))
 
@@ -345,6 +535,15 @@ def test_a_hub_that_cannot_be_reached_names_the_ways_out() -> None:
 
     for way in ("'some-owner/no-such-model'", "local folder", "minilm", "scratch", "--backend linear"):
         assert way in str(refused.value)
+
+
+def test_a_folder_that_is_no_base_is_not_looked_for_on_the_hub(tmp_path: Path) -> None:
+    with pytest.raises(
+        TrainingRefused, match=r"the folder has no encoder and tokenizer .*config\.json"
+    ) as refused:
+        bases.load_base(str(tmp_path), [])
+
+    assert "hub" not in str(refused.value)
 
 
 def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +611,31 @@ def test_a_folder_is_a_base_and_the_header_does_not_say_where_it_lay(
     assert result.header["base_model"] == "our-own-base"
     assert result.header["encoder"]["forms"] == ["fp32"]
     assert str(tmp_path) not in json.dumps(result.header)
+    assert list((tmp_path / "work").iterdir()) == [result.checkpoints], "until it is delivered"
+    result.forget_checkpoints()
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_model_of_all_rows_that_was_cut_short_is_not_served(
+    tiny_rows: tuple[LabelledRow, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = encoder.fit
+
+    def cut(*args: object, folder: Path, **options: object) -> encoder.EncoderFit:
+        found: encoder.EncoderFit = whole(*args, folder=folder, **options)  # type: ignore[arg-type]
+        return replace(found, epochs=found.epochs / 2) if folder.name == "final" else found
+
+    monkeypatch.setattr(encoder, "fit", cut)
+    said: list[str] = []
+
+    result = pipeline.run(
+        tiny_rows,
+        replace(TINY_ENCODER, epochs=1, refit=True, int8="never", work_dir=tmp_path),
+        progress=said.append,
+    )
+
+    assert "the time budget cut that short: the measured model is served" in said
+    assert "final" not in result.header["training"]
 
 
 def test_a_quick_run_is_small(tiny_rows: tuple[LabelledRow, ...], tmp_path: Path) -> None:
@@ -424,6 +647,18 @@ def test_a_quick_run_is_small(tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
     assert any(line.startswith("fine-tuning scratch on 500 rows") for line in said)
     assert not any("again" in line for line in said)
     assert result.header["training"]["epochs"] <= 2
+    assert result.header["training"]["learning_rate"] == config.learning_rate
+
+
+def test_a_base_without_a_fast_tokenizer_is_refused(tmp_path: Path) -> None:
+    """Character by character: a tokenizer that no tokenizer.json says."""
+    DistilBertModel(
+        DistilBertConfig(vocab_size=300, dim=16, n_layers=1, n_heads=2, hidden_dim=16)
+    ).save_pretrained(tmp_path)
+    ByT5Tokenizer().save_pretrained(tmp_path)
+
+    with pytest.raises(TrainingRefused, match=r"has no fast tokenizer \(tokenizer\.json\); name a"):
+        bases.load_base(str(tmp_path), [])
 
 
 def test_a_contradictory_row_weighs_its_share() -> None:

@@ -27,6 +27,8 @@ class Probe:
     at 100% load."""
     rate: float = 1e-4
     """How fast."""
+    share: float = 0.0
+    """Of all."""
     words: tuple[str, ...] = ("a",)
     """Which."""
     base: str = "tiny"
@@ -62,6 +64,7 @@ def test_a_field_is_a_flag_with_help_and_a_key(tmp_path: Path) -> None:
     assert "--passes N How often, at 100% load (default: 3)" in help
     assert "--rate NUMBER How fast (default: 0.0001)" in help
     assert "--words A,B Which (default: a)" in help
+    assert "--share NUMBER Of all (default: 0)" in help
     assert "--quick, --no-quick Less of it" in help
     assert "--budget NUMBER How long; above 0" in help
 

@@ -6,17 +6,23 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
+from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.encoder import EMBEDDING
+from tests.rewriting import rewritten
 from tests.tiny import labelled_rows
 from training import plots_classes, report
 from training.data import LabelledRow
 from training.evaluation import evaluate, share
 from training.outcomes import NO_ANSWER, Outcomes, score
+from training.pipeline import TrainingResult
 from training.plots import distinct
 from training.plots_classes import confusions, embeddings, map_plot
 from training.report import ReportInput, build, worst_mistakes
@@ -114,6 +120,7 @@ def test_every_picture_is_there_for_light_and_dark_and_in_words(make: Build, jud
         assert len(str(image["alt"])) > 60
         assert image["src"] != dark["srcset"]
     assert "95% were asked for" in str(page.all("img")[0]["alt"])
+    assert "Placed by the model&#39;s scores for every category." in page.text
 
 
 def test_headings_links_and_tables_are_usable_without_eyes_or_mouse(make: Build, judged: Outcomes) -> None:
@@ -312,10 +319,37 @@ def test_embeddings_are_the_models_scores(
 ) -> None:
     rows = tiny_rows[:40]
 
-    found = embeddings(tiny_classifier, rows)
+    found, basis = embeddings(tiny_classifier, rows)
 
+    assert basis == "the model's scores for every category"
     scores, _ = tiny_classifier._engine.scores([tiny_classifier.text(row.fields()) for row in rows])
     np.testing.assert_allclose(found, scores - scores.mean(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_a_transformer_is_drawn_by_its_own_vectors_and_an_older_one_by_its_scores(
+    tiny_encoder: TrainingResult, tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
+) -> None:
+    path, older = tmp_path / "classifier.pt", tmp_path / "older.pt"
+    artifact.publish(tiny_encoder.artifact, path)
+
+    def without_vectors(records: dict[str, bytes]) -> None:
+        for name in ("onnx_fp32", "onnx_int8"):
+            graph = onnx.load_model_from_string(records[name])
+            assert graph.graph.output.pop().name == EMBEDDING
+            records[name] = graph.SerializeToString()
+
+    rewritten(path, older, without_vectors)
+    classifier, rows = ProductionClassifier.load(path), tiny_rows[:40]
+
+    found, basis = embeddings(classifier, rows)
+    before, scores = embeddings(ProductionClassifier.load(older), rows)
+
+    assert (found.shape, basis) == ((40, 192), "the text encoder's own vectors")
+    assert (before.shape, scores) == ((40, 20), "the model's scores for every category")
+    drawn = map_plot(score(classifier, rows), classifier)
+    assert drawn is not None
+    assert drawn.caption == "Placed by the text encoder's own vectors."
+    assert "by the text encoder's own vectors, coloured" in drawn.alt
 
 
 def test_a_map_of_one_branch_shows_its_categories(

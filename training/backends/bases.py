@@ -69,10 +69,15 @@ def _pretrained(source: str, name: str) -> Base:
             _ask_hub(source)
             fast, encoder = load(local=False)
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        why = (
+            "the folder has no encoder and tokenizer for transformers (config.json, model.safetensors, "
+            "tokenizer.json)"
+            if Path(source).is_dir()
+            else "it is no folder here, and the model hub cannot be reached or does not know it"
+        )
         raise TrainingRefused(
-            f"the base model {name!r} cannot be had ({reason}): it is no folder here, and the model hub "
-            f"cannot be reached or does not know it; {_WAYS_OUT}"
+            f"the base model {name!r} cannot be had ({reason}): {why}; {_WAYS_OUT}"
         ) from error
     tokenizer = getattr(fast, "backend_tokenizer", None)
     if tokenizer is None:

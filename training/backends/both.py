@@ -1,14 +1,17 @@
 """Both families: the cascade, the mean, and the choice of whichever validates best."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
-from apps.categories.inference.blend import BlendOptions, log_softmax, mixed, sure
-from apps.categories.inference.errors import TrainingRefused
-from training.backends import encoder_family, linear_family
+from apps.categories.inference.blend import BlendOptions, mixed, sure, without_prior
+from apps.categories.inference.errors import ParityRefused, TrainingRefused
+from apps.categories.inference.softmax import log_softmax
+from training.backends import encoder_family, linear_family, ranks
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
 from training.config import TrainingConfig
@@ -16,14 +19,21 @@ from training.data import TrainingData
 from training.evaluation import macro_f1
 from training.thresholds import precision_bound
 
-WEIGHTS = (0.3, 0.5, 0.7, 1.0)
-"""Of the encoder in the mean; the last is the encoder alone."""
 TOLERATED = 0.003
-"""Top-1 that the cascade may lose to the mean of both."""
-LEAST_GAIN = 0.005
-"""What a slower model must validate better by."""
+"""Top-1 that the cascade may lose to the mean of both; one row where that is less than a row."""
+LEAST_GAIN = 0.01
+"""Share of the log loss that a slower model must validate better by."""
+ALONE_GAIN = 0.05
+"""The same for the transformer alone, beside a pool that could do without the linear tier by its weights."""
 BEGIN_SHARE = 0.2
 """Of the rows, the surest: where the linear tier's bars begin, as fewer would fail over a single error."""
+TIMED_ROWS = 500
+LEAST_WEIGHT = 0.01
+PRIOR_SHARE = 0.25
+"""Of a class's log-frequency, taken off the encoder's log-probabilities in the pool; see ADR 8."""
+USUAL_WEIGHTS = (0.6, 0.5)
+PSEUDO_ROWS = 25
+"""The pool's weights begin at the usual ones, and held-out rows move them: these are worth so many rows."""
 NOTHING = -1e9
 """Score of a class where a row was not held out."""
 
@@ -39,29 +49,38 @@ class Candidate:
     """Shape (held-out rows, classes)."""
     top1: float
     macro_f1: float
+    log_loss: float
+    """Mean of −log of the probability of the right class."""
     coverage: float
     """Share of the rows above the confidence from which on the target precision holds on these rows."""
     alone: float | None = None
     """Share that the linear tier of a cascade answers."""
-
-    @property
-    def score(self) -> float:
-        """What `auto` goes by."""
-        return (self.top1 + self.macro_f1 + self.coverage) / 3
+    tiers: tuple[float | None, float | None] = (None, None)
+    """Top-1 on the rows that the linear tier of a cascade answers, and on the others; None: on none."""
 
     def say(self, target: float) -> str:
         """One line for the person who waits."""
-        tier = "" if self.alone is None else f"; the linear tier answers {self.alone:.0%}"
+        first, second = ("–" if top1 is None else f"{top1:.3f}" for top1 in self.tiers)
+        tier = (
+            ""
+            if self.alone is None
+            else f"; the linear tier answers {self.alone:.0%} (top-1 {first}), both the rest (top-1 {second})"
+        )
         return (
-            f"{self.name}: top-1 {self.top1:.3f}, macro-F1 {self.macro_f1:.3f}, files {self.coverage:.0%} at "
-            f"{target:.0%} precision{tier}"
+            f"{self.name}: log loss {self.log_loss:.3f}, top-1 {self.top1:.3f}, macro-F1 "
+            f"{self.macro_f1:.3f}, files {self.coverage:.0%} at {target:.0%} precision{tier}"
         )
 
     def describe(self) -> dict[str, object]:
         """For the header."""
-        figures = {name: round(getattr(self, name), 4) for name in ("top1", "macro_f1", "coverage")}
-        alone = None if self.alone is None else round(self.alone, 4)
-        return {"name": self.name, **figures, "linear_tier": alone}
+        figures = {
+            name: round(getattr(self, name), 4) for name in ("log_loss", "top1", "macro_f1", "coverage")
+        }
+        alone, first, second = (
+            None if share is None else round(share, 4) for share in (self.alone, *self.tiers)
+        )
+        told = {"linear_tier": alone, "linear_tier_top1": first, "rest_top1": second}
+        return {"name": self.name, **figures, **told}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +92,8 @@ class Pair:
     held: NDArray[np.bool_]
     """Shape (rows,): rows that neither measured model learned from."""
     candidates: Mapping[str, Candidate]
+    log_prior: NDArray[np.float32]
+    """Of the classes among the rows, shape (classes,)."""
 
     def fitted(self, name: str) -> Fitted:
         """One of the candidates as a model of its own."""
@@ -84,42 +105,69 @@ class Pair:
             "chosen": name,
         }
         if chosen.options is None:
-            return replace({"linear": linear, "distilbert": encoder}[name], notes=notes)
+            alone = {"linear": linear, "distilbert": encoder}[name]
+            return replace(alone, notes=notes, checkpoints=encoder.checkpoints)
         scores = np.full(linear.scores.shape, NOTHING, np.float32)
         scores[self.held] = chosen.scores
-        blend = {"engine": "blend", "blend": asdict(chosen.options)}
+        prior = self.log_prior
+        blend = {
+            "engine": "blend",
+            "blend": asdict(chosen.options),
+            "arrays": {**linear.header["arrays"], "log_prior": [prior.dtype.str, list(prior.shape)]},
+        }
         return Fitted(
             segments=linear.segments,
             header={**linear.header, **encoder.header, **blend},
-            records={**linear.records, **encoder.records},
+            records={**linear.records, **encoder.records, "log_prior": prior.tobytes()},
             scores=scores,
             held=self.held,
             notes=notes,
+            checkpoints=encoder.checkpoints,
         )
 
 
 def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> Fitted:
     """Train both families and answer with them as `config.backend` says: cascade, mean, or auto.
 
-    `auto` keeps what validates best, the simpler one when the slower gains less than LEAST_GAIN; without a
-    base for the transformer it is the linear family alone. Raises TrainingRefused.
+    `auto` keeps what validates best, the simpler one when the slower gains less than LEAST_GAIN; where
+    the transformer cannot be had (no base, a faulty export) it is the linear family alone. Raises
+    TrainingRefused.
     """
-    linear = linear_family.train(data, config, progress)
+    if config.backend != "auto":
+        ranks.shared(lambda: encoder_family.require_base(config))
+    # Of several processes the first one does it, with every processor; the others need but the recipe.
+    linear = ranks.shared(
+        lambda: linear_family.train(data, config, progress),
+        tell=lambda fitted: replace(fitted, records={}, scores=fitted.scores[:0], held=fitted.held[:0]),
+    )
     try:
         encoder = encoder_family.train_with(data, linear.segments, config, progress)
     except TrainingRefused as refusal:
         if config.backend != "auto":
             raise
-        progress(f"linear alone: {refusal}")
-        return linear
+        fault = isinstance(refusal, ParityRefused)
+        reason = "the transformer was trained, but cannot be served: " if fault else ""
+        told = f"linear alone: {reason}{refusal}"
+        progress(told)
+        ranks.leave()
+        return replace(linear, notes={**linear.notes, "choice": told})
     both = pair(linear, encoder, data, config)
     for candidate in both.candidates.values():
         progress(candidate.say(config.target_precision))
-    if config.backend != "auto":
-        return both.fitted(config.backend)
-    chosen = choose(both.candidates)
-    progress(_why(chosen, both.candidates))
-    return both.fitted(chosen.name)
+    kept = config.backend
+    if kept == "auto":
+        chosen = choose(both.candidates)
+        progress(_why(chosen, both.candidates))
+        kept = chosen.name
+    fitted = both.fitted(kept)
+    if kept != "cascade":
+        return fitted
+    speeds = _speeds(both, fitted, data)
+    progress(
+        "texts a second on this machine: "
+        + ", ".join(f"{name} {speed:,.0f}" for name, speed in speeds.items())
+    )
+    return replace(fitted, notes={**fitted.notes, "texts_a_second": speeds})
 
 
 def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingConfig) -> Pair:
@@ -127,15 +175,27 @@ def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingCo
     held = linear.held & encoder.held
     if not held.any():
         raise TrainingRefused("no row was held out of both models; label more different products")
-    candidates = _candidates(linear, encoder, held, data, config)
-    return Pair(linear=linear, encoder=encoder, held=held, candidates=candidates)
+    log_prior = _log_prior(data)
+    candidates = _candidates(linear, encoder, held, data, config, log_prior)
+    return Pair(linear=linear, encoder=encoder, held=held, candidates=candidates, log_prior=log_prior)
+
+
+def _log_prior(data: TrainingData) -> NDArray[np.float32]:
+    """Log of each class's share of the rows."""
+    counts = np.bincount(np.asarray(data.labels), minlength=len(data.classes))
+    return np.asarray(np.log(np.maximum(counts, 1) / max(counts.sum(), 1)), np.float32)
 
 
 def choose(candidates: Mapping[str, Candidate]) -> Candidate:
-    """The best by score; going from the fastest to the slowest, each must gain LEAST_GAIN."""
+    """The one with the least log loss; going from the fastest to the slowest, each must gain LEAST_GAIN, and
+    the transformer alone ALONE_GAIN.
+
+    On the few hundred rows that a small catalogue can hold out, top-1, macro-F1 and coverage move by whole
+    points with a row or two; the log loss of the same rows tells a better model from a worse one.
+    """
     best = candidates["linear"]
-    for name in ("cascade", "distilbert", "mean"):
-        if candidates[name].score > best.score + LEAST_GAIN:
+    for name, gain in (("cascade", LEAST_GAIN), ("mean", LEAST_GAIN), ("distilbert", ALONE_GAIN)):
+        if candidates[name].log_loss < (1 - gain) * best.log_loss:
             best = candidates[name]
     return best
 
@@ -146,52 +206,111 @@ def _candidates(
     held: NDArray[np.bool_],
     data: TrainingData,
     config: TrainingConfig,
+    log_prior: NDArray[np.float32],
 ) -> dict[str, Candidate]:
     labels, weights = np.asarray(data.labels, np.int64), np.asarray(data.weights)
+    # A title filed in two ways has no right answer: no way of answering is fitted or judged by it.
+    unclear = np.asarray(data.contradictory, np.bool_)
+    if unclear[held].all() or unclear[linear.held].all():
+        unclear = np.zeros_like(unclear)
     # The linear family has an answer for nearly every row: more to go by than the encoder's held-out part.
-    linear_scale = fit_scale(linear.scores[linear.held], labels[linear.held], weights[linear.held])
-    encoder_scale = fit_scale(encoder.scores[held], labels[held], weights[held])
+    answered, judged = linear.held & ~unclear, ~unclear[held]
+    linear_scale = fit_scale(linear.scores[answered], labels[answered], weights[answered])
     truth = labels[held]
+    encoder_scale = fit_scale(encoder.scores[held][judged], truth[judged], weights[held][judged])
     all_linear = log_softmax(linear.scores, linear_scale)
     first, second = all_linear[held], encoder.scores[held]
     everything = np.ones(len(truth), np.bool_)
 
     def candidate(
-        name: str, scores: NDArray[np.float32], options: BlendOptions | None, alone: float | None = None
+        name: str,
+        scores: NDArray[np.float32],
+        options: BlendOptions | None,
+        certain: NDArray[np.bool_] | None = None,
     ) -> Candidate:
-        found = scores.argmax(axis=1)
+        found = scores[judged].argmax(axis=1)
+        right = found == truth[judged]
+        tiers = (
+            (None, None)
+            if certain is None
+            else (_share(right[certain[judged]]), _share(right[~certain[judged]]))
+        )
         return Candidate(
             name=name,
             options=options,
             scores=scores,
-            top1=float((found == truth).mean()),
-            macro_f1=macro_f1(truth, found),
-            coverage=coverage(scores, truth, config.target_precision),
-            alone=alone,
+            log_loss=-float(scores[judged, truth[judged]].mean()),
+            top1=float(right.mean()),
+            macro_f1=macro_f1(truth[judged], found),
+            coverage=coverage(scores[judged], truth[judged], config.target_precision),
+            alone=None if certain is None else float(certain.mean()),
+            tiers=tiers,
         )
 
-    def blended(weight: float, bar: float | None) -> Candidate:
-        options = BlendOptions(linear_scale=linear_scale, encoder_scale=encoder_scale, weight=weight, bar=bar)
-        scores = mixed(first, second, options=options, known=(everything, everything))
+    other = log_softmax(second, encoder_scale)
+    leveled = without_prior(other, log_prior, PRIOR_SHARE)
+    together = fit_weights(first[judged], leveled[judged], truth[judged], weights[held][judged])
+
+    def blended(bar: float | None) -> Candidate:
+        options = BlendOptions(
+            linear_scale=linear_scale,
+            encoder_scale=encoder_scale,
+            linear_weight=together[0],
+            encoder_weight=together[1],
+            bar=bar,
+            prior_share=PRIOR_SHARE,
+        )
+        known = (everything, everything)
+        scores = mixed(first, second, options=options, known=known, log_prior=log_prior)
         certain = sure(first, bar)
         scores[certain] = first[certain]
         name = "mean" if bar is None else "cascade"
-        return candidate(name, scores, options, None if bar is None else float(certain.mean()))
+        return candidate(name, scores, options, None if bar is None else certain)
 
-    mean = max((blended(weight, None) for weight in WEIGHTS[:-1]), key=lambda found: found.score)
-    tail = max((blended(weight, None) for weight in WEIGHTS), key=lambda found: found.score)
-    assert tail.options is not None  # noqa: S101  # blended() always gives some
-    right = all_linear[linear.held].argmax(axis=1) == labels[linear.held]
-    sureness = np.exp(all_linear[linear.held].max(axis=1))
-    cascades = [blended(tail.options.weight, bar) for bar in _bars(sureness, right, config.target_precision)]
-    faithful = [found for found in cascades if found.top1 >= tail.top1 - TOLERATED]
-    cascade = max(faithful or [blended(tail.options.weight, 1.0)], key=lambda found: found.alone or 0)
+    mean = blended(None)
+    right = all_linear[answered].argmax(axis=1) == labels[answered]
+    sureness = np.exp(all_linear[answered].max(axis=1))
+    cascades = [blended(bar) for bar in _bars(sureness, right, config.target_precision)]
+    tolerated = max(TOLERATED, 1 / judged.sum())
+    faithful = [found for found in cascades if found.top1 >= mean.top1 - tolerated]
+    cascade = max(faithful or [blended(1.0)], key=lambda found: found.alone or 0)
     return {
         "linear": candidate("linear", first, None),
-        "distilbert": candidate("distilbert", log_softmax(second, encoder_scale), None),
+        "distilbert": candidate("distilbert", other, None),
         "cascade": cascade,
         "mean": mean,
     }
+
+
+def fit_weights(
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64],
+) -> tuple[float, float]:
+    """The two weights of `blend.mixed` with the least log loss on held-out rows, each at most 3.
+
+    Held back towards USUAL_WEIGHTS as if PSEUDO_ROWS rows spoke for them: two numbers fitted to a hundred
+    rows are else the luck of these rows. The first is at least LEAST_WEIGHT, as two useless families would
+    else be given none, and answer nothing. `first`, `second`: log-probabilities, shape (rows, classes). The
+    loss is convex in them.
+    """
+    rows, usual = np.arange(len(labels)), np.array(USUAL_WEIGHTS)
+    pull = PSEUDO_ROWS / max(1.0, float(weights.sum()))
+
+    def loss(pair: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logs = log_softmax(np.float32(pair[0]) * first + np.float32(pair[1]) * second, 1.0)
+        expected = np.exp(logs)
+        slopes = [
+            np.average((expected * part).sum(axis=1) - part[rows, labels], weights=weights)
+            for part in (first, second)
+        ]
+        away = pair - usual
+        fit = -float(np.average(logs[rows, labels], weights=weights))
+        return fit + pull * float(away @ away), np.array(slopes, np.float64) + 2 * pull * away
+
+    found = minimize(loss, usual, jac=True, bounds=[(LEAST_WEIGHT, 3.0), (0.0, 3.0)], method="L-BFGS-B")
+    return float(found.x[0]), float(found.x[1])
 
 
 def _bars(sureness: NDArray[np.float32], right: NDArray[np.bool_], target: float) -> list[float]:
@@ -215,6 +334,24 @@ def _bars(sureness: NDArray[np.float32], right: NDArray[np.bool_], target: float
     return found
 
 
+def _share(flags: NDArray[np.bool_]) -> float | None:
+    return float(flags.mean()) if len(flags) else None
+
+
+def _speeds(both: Pair, cascade: Fitted, data: TrainingData) -> dict[str, float]:
+    """Texts a second of each tier and of the cascade, on held-out rows, as a server runs them."""
+    rows = [data.rows[place] for place in np.flatnonzero(both.held)[:TIMED_ROWS]]
+    asked = linear_family.texts(rows, cascade.segments)
+    found = {}
+    for name, fitted in (("linear", both.linear), ("transformer", both.encoder), ("cascade", cascade)):
+        engine = fitted.engine()
+        engine.scores(asked[:20])
+        started = time.perf_counter()
+        engine.scores(asked)
+        found[name] = round(len(asked) / (time.perf_counter() - started), 1)
+    return found
+
+
 def coverage(scores: NDArray[np.float32], truth: NDArray[np.int64], target: float) -> float:
     """Largest share of the rows, the surest first, of which at least `target` are right."""
     logs = log_softmax(scores, 1.0).max(axis=1)
@@ -226,10 +363,9 @@ def coverage(scores: NDArray[np.float32], truth: NDArray[np.int64], target: floa
 
 def _why(chosen: Candidate, candidates: Mapping[str, Candidate]) -> str:
     others = ", ".join(
-        f"{found.name} {found.score:.3f}" for found in candidates.values() if found is not chosen
+        f"{found.name} {found.log_loss:.3f}" for found in candidates.values() if found is not chosen
     )
     return (
-        f"auto keeps {chosen.name}: the mean of its top-1, macro-F1 and coverage on the held-out rows is "
-        f"{chosen.score:.3f}; the others have {others}, and a slower model must gain {LEAST_GAIN:g} to be "
-        "worth its time"
+        f"auto keeps {chosen.name}: its log loss on the held-out rows is {chosen.log_loss:.3f}; the others "
+        f"have {others}, and a slower model must have {LEAST_GAIN:.0%} less to be worth its time"
     )

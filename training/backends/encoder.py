@@ -2,7 +2,6 @@
 
 import gc
 import json
-import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -20,11 +19,14 @@ from transformers import (
     PrinterCallback,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
 
+from training.backends import ranks
 from training.backends.bases import Base, load_base
+from training.backends.loop import STATE_FILE, MarkWhole, Order, Progress, ended, last_checkpoint
 from training.config import TrainingConfig
 from training.evaluation import macro_f1
 
@@ -32,8 +34,9 @@ HEAD_RATE = 10.0
 """Learning rate of the new head, in those of the topmost layer."""
 LAYER_DECAY = 0.9
 """Each layer further down learns at this share of the one above: the words a base knows change least."""
-LOGGED_EVERY = 10.0
-"""Seconds between two lines of progress."""
+RATE_BY_WIDTH = 1e-4 * 768
+"""Learning rate times the encoder's width, where no rate is given: wide matrices need smaller steps (Yang et
+al. 2022, "Tensor Programs V"); 1e-4 suits a DistilBERT, 2e-4 a MiniLM of 384."""
 
 
 class EncoderClassifier(nn.Module):
@@ -169,7 +172,7 @@ def fit(
     has. Raises TrainingRefused when the base cannot be had.
     """
     set_seed(config.seed)
-    base = load_base(config.base_model, train.texts)
+    base = ranks.together(lambda: load_base(config.base_model, train.texts))
     max_length = sensible_length(base, train.texts, config.max_length)
     # After the base: loading one may have drawn from the generators.
     set_seed(config.seed)
@@ -185,23 +188,38 @@ def fit(
         return EncoderFit(model=model, base=base, max_length=max_length, **told)
     started = time.monotonic()
     trainer = _trainer(model, base, train, validation, config, epochs, max_length, folder)
-    trainer.add_callback(_Progress(progress, deadline))
-    last = _last_checkpoint(folder)
+    trainer.add_callback(Progress(progress, deadline))
+    last = last_checkpoint(folder)
     if last:
         progress(f"going on from {last.name}")
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    if last and ended(last):
+        trainer.take_up(last)
+    else:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     taken = _best_epoch(trainer) if validation is not None else float(trainer.state.epoch or epochs)
+    # Mixed precision wraps the model's forward: what is exported and measured is the model itself.
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.cpu().eval()
     told = {"epochs": taken, "seconds": round(time.monotonic() - started, 1)}
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), folder / "best.bin")
-    # Written last: its presence says that the weights are whole.
-    done.write_text(json.dumps(told))
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint, ignore_errors=True)
+    # Until all have read the best checkpoint.
+    ranks.wait()
+    if ranks.first():
+        _finish(model, told, folder)
     del trainer
     gc.collect()
     return EncoderFit(model=model, base=base, max_length=max_length, epochs=taken, seconds=told["seconds"])
+
+
+def _finish(model: EncoderClassifier, told: dict[str, float], folder: Path) -> None:
+    """Put the weights and what is told of them in the place of the checkpoints."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), folder / "best.bin")
+    # Last, and by a rename: its presence says that the weights are whole.
+    part = folder / "done.part"
+    part.write_text(json.dumps(told))
+    part.replace(folder / "done.json")
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def _trainer(
@@ -213,14 +231,14 @@ def _trainer(
     epochs: float,
     max_length: int,
     folder: Path,
-) -> Trainer:
+) -> "_Trainer":
     on_gpu = torch.cuda.is_available()
     arguments = TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=max(1, config.batch_size // ranks.count()),
         per_device_eval_batch_size=64,
-        learning_rate=config.learning_rate,
+        learning_rate=learning_rate(config, model),
         weight_decay=0.01,
         warmup_steps=config.warmup,
         lr_scheduler_type="linear",
@@ -235,28 +253,31 @@ def _trainer(
         report_to="none",
         disable_tqdm=True,
         seed=config.seed,
-        data_seed=config.seed,
-        train_sampling_strategy="random" if config.balance == "oversample" else "group_by_length",
-        auto_find_batch_size=True,
-        bf16=on_gpu and torch.cuda.is_bf16_supported(),
+        # The patience that is used up already belongs to what a resumed fit goes on with.
+        restore_callback_states_from_checkpoint=True,
+        # One process alone cannot take fewer rows than the others.
+        auto_find_batch_size=ranks.count() == 1,
+        bf16=in_bf16(config.precision),
         use_cpu=not on_gpu,
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=on_gpu,
     )
-    callbacks: list[TrainerCallback] = []
+    callbacks: list[TrainerCallback] = [MarkWhole()]
     if validation is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.patience))
+    rows = _rows(base, train, max_length)
     trainer = _Trainer(
         model=model,
         args=arguments,
         data_collator=lambda rows: collate(rows, base.pad_id),
-        train_dataset=_rows(base, train, max_length),
+        train_dataset=rows,
         eval_dataset=_rows(base, validation, max_length) if validation is not None else None,
         compute_metrics=_measure,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
+    trainer.lengths = [len(row["input_ids"]) for row in rows]
     trainer.oversampled = (
         _class_weights(train.labels, model.head.out_features)[train.labels]
         if config.balance == "oversample"
@@ -266,25 +287,50 @@ def _trainer(
 
 
 class _Trainer(Trainer):
-    """Layer-wise learning rates, and sampling by class where asked for."""
+    """Layer-wise learning rates, and an order of the rows that a kill does not change."""
 
+    lengths: Sequence[int] = ()
+    """Tokens of each row."""
     oversampled: torch.Tensor | None = None
+    """Weight of each row, where rows are drawn by weight."""
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(
                 _groups(self.model, self.args.learning_rate, self.args.weight_decay),
                 lr=self.args.learning_rate,
+                fused=True,
             )
         return self.optimizer
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
-        if self.oversampled is None:
-            return super()._get_train_sampler(train_dataset)
-        generator = torch.Generator().manual_seed(int(self.args.data_seed or 0))
-        return torch.utils.data.WeightedRandomSampler(
-            self.oversampled.tolist(), len(self.oversampled), generator=generator
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        return Order(
+            self.lengths,
+            batch_size=self._train_batch_size,
+            seed=self.args.seed,
+            weights=self.oversampled,
         )
+
+    def take_up(self, checkpoint: Path) -> None:
+        """Be as after the training that stopped at this checkpoint."""
+        self.state = TrainerState.load_from_json(str(checkpoint / STATE_FILE))
+        best = self.state.best_global_step
+        self._load_from_checkpoint(str(checkpoint.with_name(f"checkpoint-{best}") if best else checkpoint))
+
+
+def learning_rate(config: TrainingConfig, model: EncoderClassifier) -> float:
+    """Of the topmost layer: the one that is asked for, or by the encoder's width."""
+    return config.learning_rate or RATE_BY_WIDTH / model.head.in_features
+
+
+def in_bf16(precision: str) -> bool:
+    """Whether to train in bf16: where the processor multiplies it in hardware, unless told otherwise."""
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _groups(model: Any, rate: float, decay: float) -> list[dict[str, Any]]:
@@ -316,42 +362,6 @@ def _depth(name: str, layers: int) -> int:
     return layers
 
 
-class _Progress(TrainerCallback):
-    """Tells how far a fit is, and ends it at its deadline."""
-
-    def __init__(self, say: Callable[[str], None], deadline: float | None) -> None:
-        self._say, self._deadline = say, deadline
-        self._began = self._said = time.monotonic()
-        self._first = 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._began = self._said = time.monotonic()
-        self._first = state.global_step
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        now, steps = time.monotonic(), state.global_step - self._first
-        if not logs or steps < 1:
-            return
-        if "eval_score" in logs:
-            self._say(
-                f"after {logs['epoch']:.0f} epochs: top-1 {logs['eval_top1']:.3f}, macro-F1 "
-                f"{logs['eval_macro_f1']:.3f} on the validation rows"
-            )
-        elif "loss" in logs and now - self._said >= LOGGED_EVERY:
-            left = (state.max_steps - state.global_step) * (now - self._began) / steps
-            self._said = now
-            self._say(
-                f"step {state.global_step:,} of {state.max_steps:,}, loss {logs['loss']:.3f}, "
-                f"about {math.ceil(left / 60)} min left"
-            )
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self._say("the time budget is spent: going on with what is learned")
-            control.should_evaluate = control.should_save = args.load_best_model_at_end
-            control.should_training_stop = True
-
-
 def _rows(base: Base, sample: Sample, max_length: int) -> Any:
     """A dataset: one mapping a row."""
     return [
@@ -378,12 +388,6 @@ def _class_weights(labels: NDArray[np.int64], classes: int) -> torch.Tensor:
     weights = 1 / np.sqrt(np.maximum(counts, 1))
     weights /= float((weights * counts).sum() / counts.sum())
     return torch.tensor(weights, dtype=torch.float32)
-
-
-def _last_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written whole: its state file comes last."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
 
 
 def _best_epoch(trainer: Trainer) -> float:

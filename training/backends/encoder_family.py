@@ -3,33 +3,40 @@
 import hashlib
 import json
 import math
-import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from importlib import util
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.categories.inference.errors import TrainingRefused
-from apps.categories.inference.text import Segments
+from apps.categories.inference.text import Segments, clean, product_text
 from training import export, selection
+from training.backends import ranks
+from training.backends.bases import load_base
 from training.backends.fitted import Fitted
 from training.backends.linear_family import texts
 from training.config import TrainingConfig
 from training.data import TrainingData
+from training.probe import filled
 from training.splits import fold, position
 
 FEW_ROWS = 5000
 """Up to so many rows a quarter is held out for calibration, above an eighth."""
-VALIDATION_FOLDS = 10
-"""One in so many of the remaining groups says when to stop."""
+VALIDATION_SHARES = (0.15, 0.1)
+"""Of the remaining groups, up to FEW_ROWS rows and above: they say when to stop."""
+ROWS_READ = 40_000
+EPOCHS = (4, 10)
+"""Where the number of epochs is not given: so many that ROWS_READ rows are read, between these two."""
 PARITY_ROWS = 1500
 QUICK_ROWS = 500
 QUICK_EPOCHS = 2.0
-FIRST_SHARE = 0.45
-"""Of the time budget: for the measured model, when another one is to follow on every row."""
+FIRST_SHARE = 0.38
+"""Of the time budget: for the measured model, when another one is to follow on every row. That one reads up
+to 1.6 times the rows in as many epochs; cut short it would not be worth the confidence of the first."""
 
 
 def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], None]) -> Fitted:
@@ -39,27 +46,35 @@ def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], 
     stop. With `config.refit` the exported model then learns every row, for as many epochs; otherwise it is
     the measured one. Raises TrainingRefused when the base cannot be had or nothing can be held out.
     """
-    segments = _segments(data, config, progress)
+    ranks.shared(lambda: require_base(config))
+    segments = ranks.shared(lambda: _segments(data, config, progress))
     return train_with(data, segments, config, progress)
+
+
+def require_base(config: TrainingConfig) -> None:
+    """Raise TrainingRefused now for what would be missed after minutes of work: a package, or the base."""
+    _require_packages()
+    if config.base_model != "scratch":
+        load_base(config.base_model, ())
+
+
+def _require_packages() -> None:
+    for name in ("accelerate", "onnx", "onnxscript", "safetensors", "torch", "transformers"):
+        if util.find_spec(name) is None:
+            raise TrainingRefused(
+                f"the transformer needs the package {name}: pip install -r requirements-ml.txt"
+            )
 
 
 def train_with(
     data: TrainingData, segments: Segments, config: TrainingConfig, progress: Callable[[str], None]
 ) -> Fitted:
-    """`train` with a recipe that is chosen already."""
-    try:
-        from training import onnx_export
-        from training.backends import encoder
-    except ModuleNotFoundError as error:
-        raise TrainingRefused(
-            f"the transformer needs the package {error.name}: pip install -r requirements-ml.txt"
-        ) from error
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
-        # Each process would export and publish a model of its own.
-        raise TrainingRefused(
-            "this was started as several processes (WORLD_SIZE is above 1, as torchrun sets it), which "
-            "training cannot share out yet: start it as one"
-        )
+    """`train` with a recipe that is chosen already. Raises ranks.Finished in all but the first of several
+    processes once everything is fitted."""
+    _require_packages()
+    from training import onnx_export
+    from training.backends import encoder
+
     read = texts(data.rows, segments)
     sample = encoder.Sample(
         texts=read, labels=np.asarray(data.labels, np.int64), shares=np.asarray(data.weights, np.float64)
@@ -67,7 +82,8 @@ def train_with(
     held, validation, rest = _parts(data, config)
     if config.quick:
         rest, validation = rest[:QUICK_ROWS], validation[:QUICK_ROWS]
-    epochs = min(config.epochs, QUICK_EPOCHS) if config.quick else config.epochs
+    epochs = config.epochs or float(np.clip(round(ROWS_READ / len(data.rows)), *EPOCHS))
+    epochs = min(epochs, QUICK_EPOCHS) if config.quick else epochs
     refit = config.refit and not config.quick
     folder = _work_folder(data, segments, config)
     started = time.monotonic()
@@ -86,14 +102,7 @@ def train_with(
         folder=folder / "measured",
         progress=progress,
     )
-    probe = [*_spread(read, PARITY_ROWS), *export.poison_texts()]
-    wanted = {"auto": None, "always": True, "never": False}[config.int8]
-    exported = onnx_export.export(measured, classes=data.classes, probe=probe, int8=wanted)
-    form = exported.header["encoder"]["forms"][0]
-    scores = np.zeros((len(read), len(data.classes)), np.float32)
-    scores[held], known = exported.engine(form).scores([read[place] for place in held])
-    progress(f"exported, served in {form}; {len(held):,} rows that it did not learn from are scored")
-    notes = {"measured": exported.notes, "epochs": measured.epochs, "max_length": measured.max_length}
+    final = None
     if refit:
         progress(f"fine-tuning again, on all {len(read):,} rows, for {measured.epochs:g} epochs")
         final = encoder.fit(
@@ -106,9 +115,32 @@ def train_with(
             folder=folder / "final",
             progress=progress,
         )
-        exported = onnx_export.export(final, classes=data.classes, probe=probe, int8=form == "int8")
+        if final.epochs < 0.95 * measured.epochs:
+            # It would answer under bars that were certified for a model that had learned longer.
+            progress("the time budget cut that short: the measured model is served")
+            final = None
+    ranks.leave()
+    probe = _probe(data, segments)
+    wanted = {"auto": None, "always": True, "never": False}[config.int8]
+    exported = onnx_export.export(measured, classes=data.classes, probe=probe, int8=wanted)
+    form = exported.header["encoder"]["forms"][0]
+    scores = np.zeros((len(read), len(data.classes)), np.float32)
+    scores[held], known = exported.engine(form).scores([read[place] for place in held])
+    progress(f"exported, served in {form}; {len(held):,} rows that it did not learn from are scored")
+    notes = {
+        "measured": exported.notes,
+        "epochs": measured.epochs,
+        "max_length": measured.max_length,
+        "learning_rate": encoder.learning_rate(config, measured.model),
+        "precision": "bf16" if encoder.in_bf16(config.precision) else "fp32",
+    }
+    if final is not None:
+        # In the form that was measured, where the final model is faithful in it: no race on a busy machine.
+        again = wanted if form == "int8" else False
+        exported = onnx_export.export(final, classes=data.classes, probe=probe, int8=again, least_speed=0.0)
         notes["final"] = exported.notes
-    shutil.rmtree(folder, ignore_errors=True)
+        if exported.header["encoder"]["forms"][0] != form:
+            progress("in 8 bits the model of all rows answers otherwise than in full: served in fp32")
     mask = np.zeros(len(read), np.bool_)
     mask[held[known]] = True
     return Fitted(
@@ -118,6 +150,7 @@ def train_with(
         scores=scores,
         held=mask,
         notes=notes,
+        checkpoints=folder,
     )
 
 
@@ -133,10 +166,13 @@ def _parts(
     data: TrainingData, config: TrainingConfig
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Places of the rows held out for calibration, of those that say when to stop, and of the others."""
-    parts = 4 if len(data.rows) <= FEW_ROWS else 8
+    few = len(data.rows) <= FEW_ROWS
+    parts, share = (4, VALIDATION_SHARES[0]) if few else (8, VALIDATION_SHARES[1])
     held = np.array([fold(group, parts, seed=config.seed) == 0 for group in data.groups])
     salt = f"early stopping {config.seed}"
-    stopping = np.array([position(group, salt=salt) < 1 / VALIDATION_FOLDS for group in data.groups])
+    stopping = np.array([position(group, salt=salt) < share for group in data.groups])
+    # A title that people filed in two ways says nothing about when to stop.
+    stopping &= ~np.asarray(data.contradictory, np.bool_)
     labels = np.asarray(data.labels)
     found = (
         np.flatnonzero(held),
@@ -156,11 +192,21 @@ def _work_folder(data: TrainingData, segments: Segments, config: TrainingConfig)
     told = {
         name: value for name, value in config.as_dict().items() if name not in ("resume", "jobs", "work_dir")
     }
+    told["processes"] = ranks.count()
+    if config.from_folder:
+        # By its place: the header knows but its name, which another folder may have.
+        told["base_model"] = str(Path(config.base_model).resolve())
     rows = [[row.fields(), row.category_code] for row in data.rows]
     basis = json.dumps([told, [list(fields) for fields in segments], rows], sort_keys=True)
     folder = config.work_dir / hashlib.sha256(basis.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    if not config.resume:
+    if len({*ranks.everybody(folder.name)}) > 1:
+        raise TrainingRefused(
+            "the processes do not see the same labelled rows and options (a label changed while they "
+            "started?): start them again"
+        )
+    if not config.resume and ranks.first():
         shutil.rmtree(folder, ignore_errors=True)
+    ranks.wait()
     return folder
 
 
@@ -169,6 +215,13 @@ def _deadline(started: float, config: TrainingConfig, share: float) -> float | N
     return started + share * budget if budget is not None and math.isfinite(budget) else None
 
 
-def _spread(items: list[str], count: int) -> list[str]:
-    """At most `count` of the items, from all over the list."""
-    return items[:: max(1, -(-len(items) // count))]
+def _probe(data: TrainingData, segments: Segments) -> list[str]:
+    """The texts that an export is compared on: of rows from all over the list, and odd ones; of a small
+    catalogue variations of its rows as well."""
+    count = min(PARITY_ROWS, len(data.rows))
+    products = [data.rows[place * len(data.rows) // count].fields() for place in range(count)]
+
+    def text(item: str | Mapping[str, str]) -> str:
+        return clean(item) if isinstance(item, str) else product_text(item, segments)
+
+    return [*filled([*products, *export.POISON], products, text)]

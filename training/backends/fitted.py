@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ class Fitted:
     """Shape (rows,): which rows have such scores."""
     notes: Mapping[str, Any]
     """For the record: what was tried, what the export was compared on."""
+    checkpoints: Path | None = None
+    """Folder that gives a resumed training this model at once; of no use once the artifact is delivered."""
 
     def engine(self, form: str | None = None) -> Engine:
         """The engine, built as a server builds it, in its first form if none is named."""

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 
-from ..models import ClassifiableProduct, Suggestion, get_product_model
+from ..models import ClassifiableProduct, ClassificationRun, Suggestion, get_product_model
 
 REVIEW_PERMISSION = "categories.review_suggestion"
+MANAGE_PERMISSION = "categories.change_category"
+"""What sets the managers apart: they may also undo what a model run or somebody else filed."""
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,7 +25,7 @@ class CategoriesMedia:
     """The style sheet and the script of these pages; every page works without the script."""
 
     css = {"all": ("categories/admin.css",)}
-    js = ("categories/admin.js",)
+    js: tuple[str, ...] = ("categories/admin.js", "categories/review.js")
 
 
 class ReadOnlyAdmin(AnyAdmin):
@@ -54,13 +56,13 @@ def may_review(request: HttpRequest) -> bool:
     return request.user.has_perm(REVIEW_PERMISSION)
 
 
+def may_undo_run(request: HttpRequest, run: ClassificationRun) -> bool:
+    """A reviewer may undo their own bulk act; whoever may change the tree, any run."""
+    own = run.kind == ClassificationRun.Kind.REVIEW and run.actor_id == request.user.pk
+    return (own and may_review(request)) or request.user.has_perm(MANAGE_PERMISSION)
+
+
 def product_lookups(*names: str, prefix: str = "") -> tuple[str, ...]:
     """The product model's lookups for our field `names`, without those that this shop has no column for."""
     fields = get_product_model().classifier_fields
     return tuple(f"{prefix}{fields[name]}" for name in names if fields.get(name))
-
-
-def product_relations(*, prefix: str = "") -> tuple[str, ...]:
-    """What select_related() must join so that reading a product's own columns costs no further query."""
-    found = {lookup.rpartition("__")[0] for lookup in get_product_model().classifier_fields.values()}
-    return tuple(f"{prefix}{relation}" for relation in sorted(found - {""}))

@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, IntegerField, Q, QuerySet, When
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,10 +15,13 @@ from django.utils.safestring import SafeString
 
 from .. import selectors
 from ..inference.taxonomy import SEPARATOR
-from ..models import Assignment, Category, CategoryQuerySet, Suggestion, get_product_model
+from ..models import Assignment, Category, Suggestion, get_product_model
 from .base import AnyAdmin, CategoriesMedia
 from .branch import BranchFilter, ancestors
 from .display import path_markup, product_list_link
+
+FOUND_AT_MOST = 200
+"""Categories that a search shows, the best first."""
 
 
 class TreeFilter(BranchFilter):
@@ -115,10 +118,19 @@ class CategoryAdmin(AnyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """The same search as in the queue."""
-        if search_term.strip() or _is_autocomplete(request):
-            return selectors.categories_matching(cast("CategoryQuerySet", queryset), search_term), False
-        return queryset, False
+        """The same search as in the queue; in the list also for retired categories, within its filters."""
+        if _is_autocomplete(request):
+            among = None
+        elif search_term.strip():
+            among = set(queryset.order_by().values_list("pk", flat=True))
+        else:
+            return queryset, False
+        found = selectors.category_search(search_term, limit=FOUND_AT_MOST, among=among)
+        places = [When(pk=category.pk, then=place) for place, category in enumerate(found)]
+        if not places:
+            return queryset.none(), False
+        best_first = Case(*places, output_field=IntegerField())
+        return queryset.filter(pk__in=[category.pk for category in found]).order_by(best_first), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("code",)

@@ -1,28 +1,21 @@
 """The addresses that a click in the review queue goes to. They read the click, call one service, and say what
 became of it; nothing is written here."""
 
-import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from .. import selectors, services
-from ..inference.taxonomy import SEPARATOR
 from ..models import Category, Suggestion
 from .base import SuggestionModelAdmin, may_review, reviewer
-from .queue import queue_rows
 
-MAX_BULK = 500
-"""Suggestions that one bulk action may decide; a page that shows more cannot be read."""
 MAX_NOTE = 2000
 SEARCH_LIMIT = 20
-NAMED_AT_MOST = 5
 GONE = "This suggestion has gone: the product was filed or deleted meanwhile."
 
 
@@ -32,19 +25,14 @@ def queue_address(site: str) -> str:
 
 
 class DecisionViews(SuggestionModelAdmin):
-    """Decide one, decide many, find a category."""
+    """Decide one, find a category."""
 
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                "find-category/",
+                "find/",
                 self.admin_site.admin_view(self.find_category_view),
                 name="categories_suggestion_find",
-            ),
-            path(
-                "approve-top/",
-                self.admin_site.admin_view(self.approve_top_view),
-                name="categories_suggestion_approve_top",
             ),
             path(
                 "<int:pk>/decide/",
@@ -55,131 +43,108 @@ class DecisionViews(SuggestionModelAdmin):
         return [*own, *super().get_urls()]
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """POST `approve=<code>`, `category=<code>` or `reject`, with `note` and `next`.
+        """POST `approve=<code>`, `category=<code>` or `reject`, with `note` and `next`; the first two with
+        `also=<pk>` for each near-duplicate that is to go with it.
 
-        Answers with a redirect to `next`, or, to a script, with {"ok", "message"} and status 200, 400 (the
-        decision cannot be taken) or 409 (somebody was faster).
+        Answers with a redirect to `next`, or, to a script, with {"ok", "message", "pks"} and status 200, 400
+        (the decision cannot be taken) or 409 (somebody was faster); `pks` are the suggestions decided.
         """
-        refusal = _refusal(request)
-        if refusal is not None:
-            return refusal
+        refused = refusal(request)
+        if refused is not None:
+            return refused
         suggestion = Suggestion.objects.filter(pk=pk).select_related("product").first()
         try:
             if suggestion is None:
                 raise services.AlreadyDecided(GONE)
-            done = self._decide(request, suggestion)
+            done, pks = self._decide(request, suggestion)
         except services.AlreadyDecided as error:
-            return self._answer(request, str(error), messages.WARNING, status=409)
+            return self.answer(request, str(error), messages.WARNING, status=409)
         except services.ReviewError as error:
-            return self._answer(request, str(error), messages.ERROR, status=400)
-        return self._answer(request, done, messages.SUCCESS, status=200)
+            return self.answer(request, str(error), messages.ERROR, status=400)
+        return self.answer(request, done, messages.SUCCESS, status=200, pks=pks)
 
     def find_category_view(self, request: HttpRequest) -> JsonResponse:
-        """GET `?q=words`: active categories, as {"results": [{"code", "name", "above"}]}."""
-        if not may_review(request):
+        """GET `?q=words`: active categories, the best first, as {"results": [{"code", "name", "above",
+        "name_parts", "above_parts"}]}.
+
+        The parts are [[text, whether it matched], …], which joined are the text. 403 without the permission
+        to view the queue or to decide in it.
+        """
+        if not self.has_view_permission(request):
             raise PermissionDenied
-        words = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+        words = request.GET.get("q", "").replace("\x00", "").strip()
         found = selectors.category_search(words, limit=SEARCH_LIMIT) if words else []
         results = [
             {
                 "code": category.code,
                 "name": category.name,
-                "above": category.path[: -len(category.name)].removesuffix(SEPARATOR),
+                "above": category.above,
+                "name_parts": category.name_parts,
+                "above_parts": category.above_parts,
             }
             for category in found
         ]
         return JsonResponse({"results": results})
 
-    def approve_top_view(self, request: HttpRequest) -> HttpResponse:
-        """POST from the confirmation page: `seen=<pk>:<code>` for each row; `confirm` is "sure" or "all"."""
-        refusal = _refusal(request)
-        if refusal is not None:
-            return refusal
-        seen = dict(_seen(request.POST.getlist("seen")))
-        if len(seen) > MAX_BULK:
-            return self.leave(request, f"At most {MAX_BULK} at once: nothing was approved.", messages.ERROR)
-        stored = Suggestion.objects.in_bulk(seen)
-        # A model may have looked again since the page was shown: only what the person saw is approved.
-        changed = {
-            pk
-            for pk, suggestion in stored.items()
-            if suggestion.is_pending
-            and (suggestion.top is None or suggestion.top["category_code"] != seen[pk])
-        }
-        outcome = services.suggestions_approve_top(
-            [pk for pk in seen if pk not in changed],
-            actor=reviewer(request),
-            confirm_low=request.POST.get("confirm") == "all",
-        )
-        for level, sentence in _bulk_sentences(outcome, changed=len(changed)):
-            messages.add_message(request, level, sentence)
-        return HttpResponseRedirect(self._next(request))
-
-    def confirm_page(self, request: HttpRequest, chosen: list[Suggestion]) -> HttpResponse:
-        """What "approve the top candidate" would do: the rows that reach their bar, and those that do not."""
-        rows = [row for row in queue_rows(chosen, site=self.admin_site.name) if row.suggestion.is_pending]
-        ready = [row for row in rows if row.candidates and not row.candidates[0].problem]
-        sure = [row for row in ready if _reaches_bar(row.suggestion)]
-        low = [row for row in ready if not _reaches_bar(row.suggestion)]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Approve the top candidate",
-            "opts": self.opts,
-            "media": self.media,
-            "groups": [
-                ("sure", "These reach the confidence they need", sure),
-                ("low", "These are under the confidence they need", low),
-            ],
-            "sure": sure,
-            "low": low,
-            "count": len(ready),
-            "left_out": len(chosen) - len(ready),
-            "queue_next": request.get_full_path(),
-        }
-        request.current_app = self.admin_site.name  # read by {% url %}
-        return TemplateResponse(request, "categories/admin/approve_top.html", context)
-
     def leave(self, request: HttpRequest, sentence: str, level: int = messages.WARNING) -> HttpResponse:
         """Back to the queue, with a sentence."""
         self.message_user(request, sentence, level)
-        return HttpResponseRedirect(self._next(request))
+        return HttpResponseRedirect(self.next_address(request))
 
-    def _decide(self, request: HttpRequest, suggestion: Suggestion) -> str:
-        """Call the one service that the click stands for; returns what to tell the reviewer."""
-        actor, note = reviewer(request), request.POST.get("note", "").replace("\x00", "").strip()[:MAX_NOTE]
-        title = _title(suggestion)
+    def _decide(self, request: HttpRequest, suggestion: Suggestion) -> tuple[str, Sequence[int]]:
+        """Call the one service that the click stands for; returns what to tell the reviewer, and the
+        suggestions decided."""
+        actor, note = reviewer(request), note_of(request)
+        title, one = product_title(suggestion), [suggestion.pk]
         if "reject" in request.POST:
             services.suggestion_reject(suggestion, actor=actor, note=note)
-            return f"None of these for “{title}”: it leaves the queue."
-        if code := request.POST.get("approve"):
-            decided = services.suggestion_approve(suggestion, actor=actor, category_code=code, note=note)
-        elif code := request.POST.get("category"):
-            category = Category.objects.filter(code=code).first()
+            if suggestion.queue == Suggestion.Queue.LABEL:
+                return f"“{title}” stays where it is: its label is right.", one
+            return f"None of these for “{title}”: it leaves the queue.", one
+        approved, corrected = request.POST.get("approve"), request.POST.get("category")
+        if also := list(numbers(request.POST.getlist("also"))):
+            code = approved or corrected or ""
+            settled = services.suggestions_settle(
+                suggestion, also, category_code=code, actor=actor, note=note
+            )
+            return _settled_sentence(title, settled), settled.decided
+        if approved:
+            decided = services.suggestion_approve(suggestion, actor=actor, category_code=approved, note=note)
+        elif corrected:
+            category = Category.objects.filter(code=corrected).first()
             if category is None:
                 raise services.ReviewError(
-                    f"The category {code} is not in this shop’s tree: pick another one."
+                    f"The category {corrected} is not in this shop’s tree: pick another one."
                 )
             decided = services.suggestion_correct(suggestion, actor=actor, category=category, note=note)
         else:
             raise services.ReviewError("Nothing was chosen: approve a candidate, pick a category, or reject.")
-        return f"“{title}” is filed under {decided.decided_category}."
+        return f"“{title}” is filed under {decided.decided_category}.", one
 
-    def _answer(self, request: HttpRequest, sentence: str, level: int, *, status: int) -> HttpResponse:
+    def answer(
+        self, request: HttpRequest, sentence: str, level: int, *, status: int, pks: Sequence[int] = ()
+    ) -> HttpResponse:
+        """What became of an act: for a script as JSON, else as a message on the page it goes back to."""
         if request.headers.get("Accept") == "application/json":
-            return JsonResponse({"ok": status == 200, "message": sentence}, status=status)
+            told = {"ok": status == 200, "message": sentence, "pks": list(pks)}
+            return JsonResponse(told, status=status)
         return self.leave(request, sentence, level)
 
-    def _next(self, request: HttpRequest) -> str:
+    def next_address(self, request: HttpRequest) -> str:
         """Where to go after a decision: `next` if it is an address of this site, else the queue."""
-        wanted = request.POST.get("next", "")
-        if url_has_allowed_host_and_scheme(
-            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-        ):
-            return wanted
-        return queue_address(self.admin_site.name)
+        return own_address(request, request.POST.get("next", "")) or queue_address(self.admin_site.name)
 
 
-def _refusal(request: HttpRequest) -> HttpResponse | None:
+def own_address(request: HttpRequest, wanted: str) -> str:
+    """The address if it is one of this site; empty otherwise."""
+    allowed = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if allowed else ""
+
+
+def refusal(request: HttpRequest) -> HttpResponse | None:
+    """What to answer to whoever may not decide, or does not POST; None: go on. Raises PermissionDenied."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not may_review(request):
@@ -187,67 +152,28 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def _title(suggestion: Suggestion) -> str:
+def product_title(suggestion: Suggestion) -> str:
+    """The title of its product, cut for a sentence."""
     product: Any = suggestion.product
     return str(product.classifier_text()["title"])[:80]
 
 
-def _top_code(suggestion: Suggestion) -> str:
-    top = suggestion.top
-    return top["category_code"] if top is not None else ""
-
-
-def _reaches_bar(suggestion: Suggestion) -> bool:
-    """Whether the first candidate may be approved without a confirmation, as the service judges it."""
-    top = suggestion.top
-    return top is not None and suggestion.threshold is not None and top["confidence"] >= suggestion.threshold
-
-
-def _seen(values: Iterable[str]) -> Iterable[tuple[int, str]]:
+def numbers(values: Iterable[str]) -> Iterable[int]:
+    """The values that are numbers of a row; what is no such number is passed over."""
     for value in values:
-        pk, _, code = value.partition(":")
-        if pk.isascii() and pk.isdigit() and len(pk) <= 18:
-            yield int(pk), code
+        if value.isascii() and value.isdigit() and len(value) <= 18:
+            yield int(value)
 
 
-def _bulk_sentences(outcome: services.BulkOutcome, *, changed: int) -> Iterable[tuple[int, str]]:
-    """(message level, sentence) for each thing that became of a bulk approval."""
-    if outcome.approved:
-        yield messages.SUCCESS, f"{_products(len(outcome.approved))} filed under the top candidate."
-    if outcome.refused_low:
-        yield (
-            messages.WARNING,
-            f"{_products(len(outcome.refused_low))} under the confidence needed: not approved; waiting.",
-        )
-    if outcome.already_decided:
-        yield messages.WARNING, _already_decided(outcome.already_decided)
-    if outcome.impossible:
-        yield (
-            messages.WARNING,
-            f"{_products(len(outcome.impossible))} without a candidate of this shop’s tree: not approved.",
-        )
-    if changed:
-        yield (
-            messages.WARNING,
-            f"{_products(changed)} got new candidates while you looked: not approved, please look again.",
-        )
-    if not (changed or any(dataclasses.astuple(outcome))):
-        yield messages.WARNING, "Nothing was chosen, so nothing was approved."
+def note_of(request: HttpRequest) -> str:
+    """The reviewer's note, without what no database stores."""
+    return request.POST.get("note", "").replace("\x00", "").strip()[:MAX_NOTE]
 
 
-def _already_decided(pks: Iterable[int]) -> str:
-    pks = list(pks)
-    decided = Suggestion.objects.filter(pk__in=pks).select_related(
-        "product", "decided_by", "decided_category"
-    )
-    named = [
-        f"“{_title(item)}”: {item.get_status_display()} by {item.decided_by or 'somebody'}"
-        + (f" ({item.decided_category})" if item.decided_category else "")
-        for item in decided.exclude(status=Suggestion.Status.PENDING)[:NAMED_AT_MOST]
-    ]
-    more = f" {'; '.join(named)}{'; …' if len(pks) > len(named) else '.'}" if named else ""
-    return f"{_products(len(pks))} decided by somebody else meanwhile, left as they are.{more}"
-
-
-def _products(count: int) -> str:
-    return f"{count:,} product{'' if count == 1 else 's'}"
+def _settled_sentence(title: str, settled: services.SettleOutcome) -> str:
+    """What became of a decision that took near-duplicates along."""
+    others = len(settled.decided) - 1
+    taken = f" and {others:,} like it are" if others else " is"
+    left = len(settled.already_decided) + len(settled.labelled)
+    stayed = f" {left:,} more had been decided meanwhile and stay{'s' if left == 1 else ''}." if left else ""
+    return f"“{title}”{taken} filed under {settled.category}.{stayed}"

@@ -1,14 +1,18 @@
 """How the admin's pages show a confidence, a path, an image, a badge. All of it escapes what it is given."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from django.conf import settings
 from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 
+from ..inference.decision import percent
 from ..inference.taxonomy import SEPARATOR
 from ..models import ClassifiableProduct, Source, get_product_model
 
@@ -45,6 +49,11 @@ def confidence_bar(confidence: float, *, bar: float | None = None, sure: bool = 
     )
 
 
+def confidence_words(confidence: float) -> str:
+    """A confidence of 0 to 1 in whole percents; never nothing for what is only nearly nothing."""
+    return "<1%" if 0 < confidence < 0.01 else percent(confidence)
+
+
 def path_markup(path: str) -> SafeString:
     """A category path with its last level set off; the levels above may wrap, separators are not read out."""
     *above, leaf = path.split(SEPARATOR)
@@ -61,9 +70,24 @@ def badge(kind: str, words: str, *, hint: str = "", href: str = "") -> SafeStrin
     return format_html('<span class="cat-badge cat-{}" title="{}">{}</span>', kind, hint, words)
 
 
-def source_badge(source: str, *, model_version: str = "") -> SafeString:
-    """Who says so: a person, an import, the model (its version on hover), nobody yet."""
-    return badge(f"by-{Source(source).value}", SOURCE_WORDS[Source(source)], hint=model_version)
+def source_badge(source: str, *, model_version: str = "", since: datetime | None = None) -> SafeString:
+    """Who says so: a person, an import, the model, nobody yet; and for how long, where `since` is known.
+
+    The model's version and the date are its hint.
+    """
+    words, hints = SOURCE_WORDS[Source(source)], [model_version]
+    if since is not None:
+        words = f"{words}, {age(since)}"
+        hints.append(f"{timezone.localtime(since):%Y-%m-%d %H:%M}")
+    return badge(f"by-{Source(source).value}", words, hint=", ".join(filter(None, hints)))
+
+
+def age(when: datetime) -> str:
+    """How long ago that was, in its largest unit: "3 days ago", "just now"."""
+    now = timezone.now()
+    if now - when < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(when, now, depth=1)} ago".replace("\xa0", " ")
 
 
 def image_url(value: Any) -> str | None:

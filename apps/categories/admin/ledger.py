@@ -2,16 +2,27 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from .. import services
 from ..inference.decision import percent
 from ..models import Assignment, ClassificationRun, ModelVersion
-from .base import CategoriesMedia, ReadOnlyAdmin, product_lookups, product_relations
+from ..selectors import product_relations
+from .base import (
+    CategoriesMedia,
+    ReadOnlyAdmin,
+    may_undo_run,
+    product_lookups,
+    reviewer,
+)
+from .decisions import note_of, own_address
 from .display import badge, counts_line, counts_markup, path_markup, product_link, source_badge
 
 NOTHING = SafeString('<span class="cat-maybe">–</span>')
@@ -67,6 +78,8 @@ class AssignmentAdmin(ReadOnlyAdmin):
     @admin.display(description="by", ordering="source")
     def by(self, row: Assignment) -> SafeString:
         mark = source_badge(row.source, model_version=row.model_version)
+        if row.act != Assignment.Act.FILE:
+            mark = format_html("{} {}", badge("review", row.get_act_display()), mark)
         return format_html("{} {}", mark, str(row.actor)) if row.actor else mark
 
     @admin.display(description="by", ordering="source")
@@ -87,6 +100,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
 class ClassificationRunAdmin(ReadOnlyAdmin):
     """Every bulk pass, with what it did."""
 
+    change_form_template = "categories/admin/run.html"
     list_display = ("id", "kind", "state", "in_short", "started_at", "actor")
     list_filter = ("kind", "status")
     list_select_related = ("actor",)
@@ -104,6 +118,60 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
     )
 
     Media = CategoriesMedia
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.undo_view)
+        return [path("<int:pk>/undo/", view, name="categories_run_undo"), *super().get_urls()]
+
+    def undo_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """GET: what undoing the run would take back. POST, with `note`: take it back."""
+        run = self.get_object(request, str(pk))
+        if run is None:
+            raise Http404(f"There is no run {pk}.")
+        if not may_undo_run(request, run):
+            raise PermissionDenied
+        address = own_address(request, request.GET.get("next", "")) or reverse(
+            "admin:categories_classificationrun_change", args=(pk,), current_app=self.admin_site.name
+        )
+        if request.method == "POST":
+            try:
+                summary = services.run_undo(run, actor=reviewer(request), note=note_of(request))
+            except services.ReviewError as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                self.message_user(request, summary.sentence(), messages.SUCCESS)
+            return HttpResponseRedirect(address)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Undo run {pk}?",
+            "opts": self.opts,
+            "media": self.media,
+            "run": run,
+            "in_short": counts_line(run.counts) or "nothing",
+            "acts": run.assignments.count(),
+        }
+        request.current_app = self.admin_site.name  # read by {% url %}
+        return TemplateResponse(request, "categories/admin/run_undo.html", context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        undoable = (ClassificationRun.Kind.CLASSIFY, ClassificationRun.Kind.REVIEW)
+        may = run is not None and run.kind in undoable and may_undo_run(request, run)
+        if run is not None and run.undone_by.filter(status=ClassificationRun.Status.FINISHED).exists():
+            may = False
+            self.message_user(request, f"Run {run.pk} was undone.", messages.INFO)
+        undo = (
+            reverse("admin:categories_run_undo", args=(object_id,), current_app=self.admin_site.name)
+            if may
+            else ""
+        )
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "undo": undo})
 
     @admin.display(description="status", ordering="status")
     def state(self, run: ClassificationRun) -> SafeString:

@@ -15,9 +15,11 @@ from django.utils.safestring import SafeString
 from .. import services
 from ..inference.decision import percent
 from ..models import Assignment, Category, ClassifiableProduct, Source, Suggestion
-from .base import CategoriesMedia, ProductAdmin, may_review, product_lookups, product_relations, reviewer
+from ..selectors import product_relations
+from .base import may_review, product_lookups, reviewer
 from .branch import BranchFilter
 from .display import badge, confidence_bar, image_url, path_markup, source_badge
+from .product_form import SuggestingAdmin
 
 HISTORY_AT_MOST = 20
 # They belong to a product, and go with it; their own pages never delete.
@@ -50,7 +52,7 @@ class ClassifiableProductForm(forms.ModelForm):  # type: ignore[type-arg]  # not
         return category
 
 
-class ClassifiableProductAdmin(ProductAdmin):
+class ClassifiableProductAdmin(SuggestingAdmin):
     """The admin of any ClassifiableProduct: list, filters, search, a form whose category is a person's label.
 
     Register a subclass of it for the shop's product model to add columns or fields (after
@@ -71,10 +73,8 @@ class ClassifiableProductAdmin(ProductAdmin):
     show_facets = admin.ShowFacets.NEVER
     autocomplete_fields = ("category",)
     save_on_top = True
-    filing_fields = ("category", "filed_by", "confidence", "state", "classified_at", "history")
+    filing_fields = ("category", "filed", "confidence", "state", "classified_at", "history")
     """The form's second section."""
-
-    Media = CategoriesMedia
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ClassifiableProduct]:
         joined = ("category", "suggestion", *product_relations())
@@ -172,6 +172,17 @@ class ClassifiableProductAdmin(ProductAdmin):
     def filed_by(self, product: ClassifiableProduct) -> SafeString:
         version = product.model_version if product.category_source == Source.MODEL else ""
         return source_badge(product.category_source, model_version=version)
+
+    @admin.display(description="filed by")
+    def filed(self, product: ClassifiableProduct) -> SafeString:
+        """In the form: and when. The history knows, unless somebody wrote past it."""
+        last = Assignment.objects.filter(product_id=product.pk).first()
+        if last is None or (last.to_category_id, last.source) != (
+            product.category_id,
+            product.category_source,
+        ):
+            return self.filed_by(product)
+        return source_badge(last.source, model_version=last.model_version, since=last.created_at)
 
     @admin.display(description="state", ordering="needs_review")
     def state(self, product: ClassifiableProduct) -> SafeString:

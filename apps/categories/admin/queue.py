@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from django.utils.safestring import SafeString
 
-from ..inference.decision import percent
-from ..models import Candidate, Category, Suggestion
-from .display import confidence_bar, image_url, path_markup, product_link
+from ..models import Candidate, Category, Source, Suggestion
+from ..selectors import product_relations
+from .display import confidence_bar, confidence_words, image_url, path_markup, product_link, source_badge
 
+JOINED = ("product", "product__category", "decided_by", "decided_category")
+PLACE = ("code", "path", "is_active", "parent__code", "parent__path", "parent__is_active")
+"""The columns of a candidate's category, and of the one above it."""
 DESCRIPTION_LENGTH = 400
 """Characters of a description in the list; the suggestion's own page shows all of it."""
 
@@ -26,6 +30,20 @@ class CandidateView:
     bar: SafeString
     problem: str
     """Why it cannot be approved; empty: it can."""
+    parent: "CandidateView | None" = None
+    """The category above it, without a confidence; None at the top, and above what is not in the tree."""
+
+    @classmethod
+    def of_category(cls, category: Category) -> "CandidateView":
+        """A place in the tree that nobody gave a confidence."""
+        return cls(
+            code=category.code,
+            path=category.path,
+            markup=path_markup(category.path),
+            percent="",
+            bar=SafeString(""),
+            problem="" if category.is_active else "retired",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +61,19 @@ class QueueRow:
     candidates: tuple[CandidateView, ...]
     filed: SafeString
     """Where the product is filed now; empty: nowhere."""
+    filed_by: SafeString
+    """Who says so; empty: nobody."""
     outcome: str
     """Who decided what, and when; empty while it waits."""
 
     @property
     def pk(self) -> int:
         return int(self.suggestion.pk)
+
+
+def joined() -> tuple[str, ...]:
+    """What a row of the queue reads, so that it costs no query of its own."""
+    return (*JOINED, *product_relations(prefix="product__"))
 
 
 def queue_rows(
@@ -62,7 +87,7 @@ def queue_rows(
     codes = {item["category_code"] for suggestion in found for item in suggestion.candidates}
     known = {
         category.code: category
-        for category in Category.objects.filter(code__in=codes).only("code", "path", "is_active")
+        for category in Category.objects.filter(code__in=codes).select_related("parent").only(*PLACE)
     }
     return tuple(_row(suggestion, known, site=site, full_text=full_text) for suggestion in found)
 
@@ -88,6 +113,14 @@ def candidate_views(
     return tuple(_candidate(item, known.get(item["category_code"]), bar=bar) for item in candidates)
 
 
+def _since(suggestion: Suggestion) -> datetime | None:
+    """Since when its product is where it is; None where only the history knows."""
+    product: Any = suggestion.product
+    if product.category_source == Source.MODEL:
+        return cast("datetime | None", product.classified_at)
+    return suggestion.decided_at if product.category_source == Source.HUMAN else None
+
+
 def _candidate(item: Candidate, category: Category | None, *, bar: float | None) -> CandidateView:
     path = category.path if category else str(item.get("category_path") or item["category_code"])
     problem = ""
@@ -99,9 +132,10 @@ def _candidate(item: Candidate, category: Category | None, *, bar: float | None)
         code=item["category_code"],
         path=path,
         markup=path_markup(path),
-        percent="<1%" if 0 < item["confidence"] < 0.01 else percent(item["confidence"]),
+        percent=confidence_words(item["confidence"]),
         bar=confidence_bar(item["confidence"], bar=bar),
         problem=problem,
+        parent=CandidateView.of_category(category.parent) if category and category.parent else None,
     )
 
 
@@ -121,5 +155,10 @@ def _row(suggestion: Suggestion, known: dict[str, Category], *, site: str, full_
         link=product_link(product, site=site),
         candidates=candidate_views(suggestion.candidates, known, bar=suggestion.threshold),
         filed=path_markup(product.category.path) if product.category else SafeString(""),
+        filed_by=source_badge(
+            product.category_source, model_version=product.model_version, since=_since(suggestion)
+        )
+        if product.category
+        else SafeString(""),
         outcome=outcome_sentence(suggestion),
     )

@@ -1,23 +1,28 @@
 """The review queue: a list whose every row can be decided in place."""
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
 
 from .. import selectors
 from ..models import Assignment, Suggestion
-from .base import CategoriesMedia, may_review, product_lookups, product_relations
-from .decisions import GONE, MAX_BULK, DecisionViews, queue_address
-from .queue import QueueRow, queue_rows
+from .base import CategoriesMedia, may_review, may_undo_run, product_lookups
+from .bulk import BulkViews
+from .cards import ORDER_WORDS, CardViews
+from .dashboard import DashboardViews
+from .decisions import GONE, queue_address
+from .queue import QueueRow, joined, queue_rows
 
-JOINED = ("product", "product__category", "decided_by", "decided_category")
 FOUND_AT_MOST = 30
 HISTORY_AT_MOST = 20
+COUNTED_AT_MOST = 5000
 PILLS = "categories/admin/pills.html"
 
 
@@ -32,6 +37,8 @@ class StatusFilter(admin.SimpleListFilter):
         return [
             (None, "Waiting"),
             ("refine", "To refine"),
+            ("label", "Suspected label errors"),
+            ("audit", "Audit sample"),
             ("approved", "Approved"),
             ("corrected", "Corrected"),
             ("rejected", "Rejected"),
@@ -42,8 +49,8 @@ class StatusFilter(admin.SimpleListFilter):
         value = self.value()
         if value is None:
             return selectors.review_queue().select_related(*joined())
-        if value == "refine":
-            return selectors.refine_queue().select_related(*joined())
+        if value in ("refine", "label", "audit"):
+            return selectors.queue_in_order(value).select_related(*joined())
         newest_first = queryset.order_by("-decided_at", "-pk")
         return newest_first if value == "all" else newest_first.filter(status=value)
 
@@ -64,7 +71,7 @@ class SureFilter(admin.SimpleListFilter):
     title = "first candidate"
     template = PILLS
     parameter_name = "sure"
-    BANDS = {"high": (0.8, 1.01), "middle": (0.5, 0.8), "low": (-0.01, 0.5)}
+    BANDS = {"high": (0.8, 1.01), "middle": (0.5, 0.8), "low": (0.0, 0.5)}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
         return [("high", "80% or more"), ("middle", "50% to 80%"), ("low", "under 50%")]
@@ -73,7 +80,7 @@ class SureFilter(admin.SimpleListFilter):
         if self.value() not in self.BANDS:
             return queryset
         low, high = self.BANDS[str(self.value())]
-        return queryset.filter(candidates__0__confidence__gte=low, candidates__0__confidence__lt=high)
+        return queryset.filter(top_confidence__gte=low, top_confidence__lt=high).exclude(top_code="")
 
 
 class OrderFilter(admin.SimpleListFilter):
@@ -82,18 +89,14 @@ class OrderFilter(admin.SimpleListFilter):
     title = "order"
     template = PILLS
     parameter_name = "order"
-    ORDERS: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "unsure": (F("candidates__0__confidence").asc(nulls_first=True), "pk"),
-        "newest": ("-created_at", "-pk"),
-        "oldest": ("created_at", "pk"),
-    }
+    ORDERS = ("value", "unsure", "newest", "oldest", "category")
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [("unsure", "Least sure first"), ("newest", "Newest first"), ("oldest", "Oldest first")]
+        return [(order, ORDER_WORDS[order]) for order in self.ORDERS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        order = self.ORDERS.get(self.value() or "")
-        return queryset.order_by(*order) if order else queryset
+        order = self.value()
+        return queryset.order_by(*selectors.ORDERS[order]) if order in self.ORDERS else queryset
 
     def choices(self, changelist: Any) -> Any:
         usual, *others = super().choices(changelist)
@@ -101,38 +104,52 @@ class OrderFilter(admin.SimpleListFilter):
         yield from others
 
 
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # as Django's own is
+    """Counts no further than people turn pages: a count of 100,000 costs more than the page itself."""
+
+    @cached_property
+    def count(self) -> int:
+        found: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives a query
+        return found.order_by()[: COUNTED_AT_MOST + 1].count()
+
+
 class QueueChangeList(ChangeList):
     """Adds what the template of a page shows."""
 
     rows: tuple[QueueRow, ...] = ()
     may_review = False
+    how_many = ""
+    """The number of products, in words."""
+    pile = ""
+    """Which of the piles is shown; empty: what waits."""
+    address = ""
+    """Of this very page, filters and all."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.pile, self.address = request.GET.get("status", ""), request.get_full_path()
+        count = self.result_count
+        products = f"{count:,} product{'' if count == 1 else 's'}"
+        self.how_many = products if count <= COUNTED_AT_MOST else f"more than {COUNTED_AT_MOST:,} products"
         self.may_review = may_review(request)
         found: list[Any] = list(self.result_list)
         self.result_list = found
         self.rows = queue_rows(found, site=self.model_admin.admin_site.name)
 
 
-def joined() -> tuple[str, ...]:
-    """What a row of the queue reads, so that it costs no query of its own."""
-    return (*JOINED, *product_relations(prefix="product__"))
-
-
 @admin.register(Suggestion)
-class SuggestionAdmin(DecisionViews):
+class SuggestionAdmin(DashboardViews, CardViews, BulkViews):
     """What waits for a person, and what people decided."""
 
     list_display = ("__str__",)
     list_display_links = None
     list_filter = (StatusFilter, SureFilter, OrderFilter)
+    paginator = BoundedPaginator
     list_per_page = 25
     list_max_show_all = 100
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     search_help_text = "Words of the title or brand, or a sku"
-    actions = ("approve_top",)
 
     Media = CategoriesMedia
 
@@ -164,7 +181,12 @@ class SuggestionAdmin(DecisionViews):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"title": "Review queue", "queue_next": request.get_full_path()}
+        wanted = request.GET.get("status") or request.GET.get("order", "")
+        context = {
+            "title": "Review queue",
+            "queue_next": request.get_full_path(),
+            "one_by_one": wanted if wanted in ORDER_WORDS else "",
+        }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def change_view(
@@ -193,21 +215,16 @@ class SuggestionAdmin(DecisionViews):
             "find": find,
             "found": selectors.category_search(find, limit=FOUND_AT_MOST) if find else [],
             "history": history.select_related("from_category", "to_category", "actor")[:HISTORY_AT_MOST],
-            "queue_next": queue_address(self.admin_site.name),
+            "queue_next": request.GET.get("back") or queue_address(self.admin_site.name),
+            "undoable": self._undoable(request, suggestion),
+            **self.why(row),
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name  # read by {% url %}
         return TemplateResponse(request, "categories/admin/suggestion.html", context)
 
-    @admin.action(description="Approve the top candidate", permissions=["review"])
-    def approve_top(self, request: HttpRequest, queryset: QuerySet[Suggestion]) -> HttpResponse | None:
-        """Shows what would be filed where; nothing is written before that page is confirmed."""
-        chosen = list(queryset[: MAX_BULK + 1])
-        if len(chosen) > MAX_BULK:
-            self.message_user(
-                request,
-                f"At most {MAX_BULK} at once: choose a page or a filter, and approve the rest after it.",
-                messages.ERROR,
-            )
-            return None
-        return self.confirm_page(request, chosen)
+    def _undoable(self, request: HttpRequest, suggestion: Suggestion) -> Assignment | None:
+        """The decision that this person may take back."""
+        found = selectors.decision_in_force(suggestion.product) if may_review(request) else None
+        run = found.run if found is not None else None
+        return None if run is not None and not may_undo_run(request, run) else found

@@ -140,6 +140,32 @@ class ProductionClassifier:
         each other for this model. Memory: that array."""
         return self._engine.scores([self.text(item) for item in texts])[0]
 
+    def embed(self, texts: Sequence[str | Mapping[str, object]]) -> NDArray[np.float32] | None:
+        """The encoder's own vectors, shape (texts, width), see `EncoderModel.embed`; None without any (the
+        linear family, and artifacts from before). Memory: that array."""
+        return self._engine.embed([self.text(item) for item in texts])
+
+    def explain(
+        self, item: str | Mapping[str, object], codes: Sequence[str], *, limit: int = 6
+    ) -> list[list[tuple[str, float]]]:
+        """For each of `codes` the words that spoke for it, (word, weight above 0), the strongest first.
+
+        At most `limit` words each; empty for a code that is no class of this model. For the linear family the
+        weights are what each word adds to the class's score, for a transformer what its log-probability loses
+        without it (one run of the model a word).
+        """
+        places = {code: place for place, code in enumerate(self.codes)}
+        known = [code for code in codes if code in places]
+        found = self._engine.word_weights(self.text(item), [places[code] for code in known]) if known else []
+        columns = {code: column for column, code in enumerate(known)}
+        answer = []
+        for code in codes:
+            column = columns.get(code)
+            spoke = [] if column is None else [(word, float(weights[column])) for word, weights in found]
+            spoke = sorted((pair for pair in spoke if pair[1] > 0), key=lambda pair: -pair[1])
+            answer.append(spoke[:limit])
+        return answer
+
     def _none(self, top_k: int, policy: Policy | None = None) -> Ranked:
         return self._rank([], min(top_k, len(self.codes)), policy)
 

@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .explain import leave_one_out
+
 BATCH_TOKENS = 1024
 """Tokens, padding included, in one run of the model: about what keeps its activations in the cache."""
 BATCH_TEXTS = 64
 WEIGHTS_FILE = "weights"
 """What the ONNX graph calls the file of its weights."""
+LOGITS = "logits"
+EMBEDDING = "text_embedding"
+"""The graph's outputs; only what is asked for is made. Artifacts from before the second lack it.
+The exporter calls a step within `embedding`."""
 
 
 class EncoderModel:
@@ -49,24 +55,43 @@ class EncoderModel:
         Runs batches of like length. The last bits of a score depend on the batch's padding (about 1e-6).
         """
         ids = self._tokenise(texts)
-        scores = np.empty((len(texts), self.classes), np.float32)
-        for places in batches([len(tokens) for tokens in ids]):
-            scores[places] = self._run([ids[place] for place in places])
+        scores = self._each(ids, LOGITS, self.classes)
         read = np.array([not self._without_meaning.issuperset(tokens) for tokens in ids], np.bool_)
         return scores, read
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """The encoder's own vector of clean product texts, shape (texts, width): the mean over the tokens.
+
+        None when the artifact is from before its graph gave that.
+        """
+        widths = {output.name: output.shape[-1] for output in self._session.get_outputs()}
+        if EMBEDDING not in widths:
+            return None
+        return self._each(self._tokenise(texts), EMBEDDING, widths[EMBEDDING])
+
+    def word_weights(self, text: str, classes: Sequence[int]) -> list[tuple[str, NDArray[np.float32]]]:
+        """What the log-probabilities of these classes lose without each word, see `leave_one_out`."""
+        return leave_one_out(self.scores, text, classes)
+
+    def _each(self, ids: Sequence[Sequence[int]], output: str, width: int) -> NDArray[np.float32]:
+        """One output of the graph for each text, shape (texts, width)."""
+        found = np.empty((len(ids), width), np.float32)
+        for places in batches([len(tokens) for tokens in ids]):
+            found[places] = self._run([ids[place] for place in places], output)
+        return found
 
     def _tokenise(self, texts: Sequence[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
-    def _run(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def _run(self, batch: Sequence[Sequence[int]], output: str) -> NDArray[np.float32]:
         longest = max(map(len, batch))
         ids = np.full((len(batch), longest), self._pad, np.int64)
         mask = np.zeros((len(batch), longest), np.int64)
         for row, tokens in enumerate(batch):
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
-        (logits,) = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
-        return np.asarray(logits, np.float32)
+        (found,) = self._session.run([output], {"input_ids": ids, "attention_mask": mask})
+        return np.asarray(found, np.float32)
 
 
 def batches(lengths: Sequence[int]) -> list[NDArray[np.int64]]:

@@ -35,3 +35,11 @@ class EvaluationRefused(ClassifierError):
 
 class PublishRefused(ClassifierError):
     """A trained model may not replace the live one."""
+
+
+class ExportRefused(ClassifierError):
+    """A model cannot be written in the form that was asked for."""
+
+
+class ParityRefused(TrainingRefused, ExportRefused):
+    """Another form of a model answers otherwise than the model itself: no fault of the rows."""

@@ -8,6 +8,7 @@ it has.
 import math
 import re
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -143,6 +144,46 @@ class LinearModel:
                 self._score(chunk, scores[start:stop], read[start:stop])
             start = stop
         return scores, read
+
+    def embed(self, texts: Sequence[str]) -> Floats | None:
+        """None: it has scores alone."""
+        return None
+
+    def word_weights(self, text: str, classes: Sequence[int]) -> list[tuple[str, Floats]]:
+        """What each word of a clean product text adds to the scores of these classes, (classes,) each.
+
+        Exact: with the intercepts they sum to `scores`. A word's n-grams count with it, whatever it shares
+        with a neighbour by halves. In the order of the text, each word once, over all segments.
+        """
+        weights, places = self._weights, np.asarray(classes, np.int64)
+        found: dict[str, Floats] = {}
+        for line, share in zip(text.split(SEGMENT_SEPARATOR), weights.segment_weights, strict=False):
+            flat = words(line)
+            if not flat:
+                continue
+            counts = Counter(flat)
+            with self._lock:
+                slots = self._find(flat)
+                slot = dict(zip(flat, slots.tolist(), strict=True))
+                pairs = self._pairs(slots, np.zeros(len(slots), np.int64))
+                amounts = {word: 1 + math.log(count) for word, count in counts.items()}
+                squares = sum(amounts[word] ** 2 * float(self._squares[slot[word]]) for word in counts)
+                added = {word: amounts[word] * self._rows[slot[word]][places] for word in counts}
+            if pairs is not None:
+                _, features, times = pairs
+                values = times * weights.idf[features]
+                squares += float((values**2).sum())
+                for feature, value in zip(features.tolist(), values.tolist(), strict=True):
+                    row = np.zeros(self.classes, np.float32)
+                    _, columns, scores = self._sparse(np.array([feature]), np.array([value], np.float32))
+                    row[columns] = scores
+                    for number in weights.pairs[feature - len(weights.words)].tolist():
+                        added[weights.words[number]] = added[weights.words[number]] + row[places] / 2
+            if squares > 0:
+                scale = np.float32(share / math.sqrt(squares / 2))
+                for word, values_ in added.items():
+                    found[word] = found.get(word, np.zeros(len(places), np.float32)) + scale * values_
+        return list(found.items())
 
     def _chunks(self, texts: Sequence[str]) -> list[list[list[list[str]]]]:
         """The texts as words of segments, in runs whose word rows stay in the processor's cache."""

@@ -18,10 +18,11 @@ MAX_CHARACTERS = 4000
 Segments = Sequence[Sequence[str]]
 """A recipe: segments of fields. The fields of a segment are read as one text; segments are weighed apart."""
 
-_NOT_TEXT = re.compile(
+NOT_TEXT = re.compile(
     r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\ud800-\udfff"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
 )
+"""Characters that become spaces: control characters, lone surrogates, invisible marks."""
 _NOT_A_WORD = re.compile(r"[\W_]+")
 _NUMBER_AND_UNIT = re.compile(
     r"\d+(?:[.,/x*]\d+)*\s*"
@@ -44,7 +45,7 @@ def clean(text: object) -> str:
     if not line.isascii():
         line = unicodedata.normalize("NFKC", line)[:MAX_CHARACTERS]
     if not line.isprintable():
-        line = _NOT_TEXT.sub(" ", line)
+        line = NOT_TEXT.sub(" ", line)
     return " ".join(line.split())
 
 
@@ -80,13 +81,16 @@ def title_key(title: str) -> str:
     return _NOT_A_WORD.sub(" ", clean(title).casefold()).strip()
 
 
+def title_words(title: str) -> list[str]:
+    """The words of the title in lower case and in its order, without numbers and units; may be empty."""
+    return _NOT_A_WORD.sub(" ", _NUMBER_AND_UNIT.sub(" ", clean(title).casefold())).split()
+
+
 def group_key(title: str) -> str:
     """16 hex digits shared by near-duplicate titles, those that differ by numbers, units and word order.
 
     A function of this title alone, so the side of a split that a row falls on never depends on other rows. A
     title of nothing but numbers is its own group.
     """
-    folded = clean(title).casefold()
-    words = sorted(_NOT_A_WORD.sub(" ", _NUMBER_AND_UNIT.sub(" ", folded)).split())
-    basis = " ".join(words) or folded
+    basis = " ".join(sorted(title_words(title))) or clean(title).casefold()
     return hashlib.blake2b(basis.encode(), digest_size=8).hexdigest()

@@ -32,6 +32,7 @@ class ClassificationRun(models.Model):
         CLASSIFY = "classify_products", "classify products"
         IMPORT = "import_products", "import products"
         REVIEW = "review", "bulk review"
+        UNDO = "undo", "undo"
 
     class Status(models.TextChoices):
         RUNNING = "running", "running"
@@ -52,6 +53,14 @@ class ClassificationRun(models.Model):
         help_text="The last sign of life; an old one on a running row: it was killed."
     )
     finished_at = models.DateTimeField(null=True, blank=True)
+    undoes = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="undone_by",
+        help_text="The run that this one takes back.",
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -61,8 +70,14 @@ class ClassificationRun(models.Model):
 
 
 class Assignment(models.Model):
-    """One change of one product's category. Rows are added, never changed."""
+    """One act upon one product: what it was, and what it became. Rows are added, never changed."""
 
+    class Act(models.TextChoices):
+        FILE = "file", "filed"
+        REJECT = "reject", "rejected all candidates"
+        UNDO = "undo", "undone"
+
+    act = models.CharField(max_length=6, choices=Act.choices, default=Act.FILE, db_default=Act.FILE)
     product = models.ForeignKey(product_model_label(), on_delete=models.CASCADE, related_name="assignments")
     # Written by the thousand: no index that only the rare deletion of a category would use.
     from_category = models.ForeignKey(
@@ -87,12 +102,49 @@ class Assignment(models.Model):
     confidence = models.FloatField(null=True, blank=True)
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # What the product was, so that the act can be taken back; its category then is `from_category`.
+    from_source = models.CharField(
+        max_length=10,
+        choices=Source.choices,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Empty: unknown, from before the history kept it.",
+    )
+    from_confidence = models.FloatField(null=True, blank=True)
+    from_model_version = models.CharField(max_length=80, blank=True, default="", db_default="")
+    from_review = models.BooleanField(default=False, db_default=False, help_text="It waited for a person.")
+    queue = models.CharField(
+        max_length=6,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The queue it was decided from.",
+    )
+    suggestion_before = models.JSONField(
+        null=True, blank=True, help_text="Its suggestion as it was; empty: it had none."
+    )
+    undoes = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.RESTRICT,
+        related_name="undone_by",
+        db_index=False,
+        help_text="The act that this one takes back.",
+    )
 
     objects = AssignmentQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "assignment history"
         ordering = ["-id"]
+        constraints = [
+            # Also the index by which an act's undo is found; the thousands that undo nothing are not in it.
+            models.UniqueConstraint(
+                fields=["undoes"], condition=models.Q(undoes__isnull=False), name="assignment_undone_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"product {self.product_id}: {self.from_category_id} → {self.to_category_id} by {self.source}"

@@ -108,8 +108,10 @@ class ClassifiableProduct(models.Model):
             super().save(*args, **kwargs)
         else:
             with transaction.atomic(using=using):
+                # What this instance remembers may be long past, and history is for good.
+                filed = self._filing_now(using) if stored else {}
                 super().save(*args, **kwargs)
-                self._record_label(before.get("category_id"), using)
+                self._record_label(filed, using)
         self._remember_filing()
 
     save.alters_data = True  # type: ignore[attr-defined]
@@ -190,13 +192,22 @@ class ClassifiableProduct(models.Model):
             return False
         return text_digest(self.classifier_text()) != self.text_digest
 
-    def _record_label(self, before: int | None, using: str) -> None:
+    def _filing_now(self, using: str) -> dict[str, Any]:
+        """The filing as it is stored, locked; empty when the row has gone."""
+        rows = type(self)._base_manager.using(using).filter(pk=self.pk).select_for_update()
+        return rows.values(*FILING_COLUMNS).first() or {}
+
+    def _record_label(self, before: Mapping[str, Any], using: str) -> None:
         from .ledger import Assignment
         from .suggestion import Suggestion
 
         Assignment.objects.using(using).create(
             product_id=self.pk,
-            from_category_id=before,
+            from_category_id=before.get("category_id"),
+            from_source=before.get("category_source", Source.NONE),
+            from_confidence=before.get("category_confidence"),
+            from_model_version=before.get("model_version", ""),
+            from_review=before.get("needs_review", False),
             to_category_id=self.category_id,
             source=self.category_source,
             note="set in code",

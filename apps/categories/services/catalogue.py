@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from functools import partial
 from typing import Any, cast
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -14,10 +15,11 @@ from ..conf import get_settings
 from ..inference.files import ProductRow, RejectedRow
 from ..inference.taxonomy_file import TaxonomyEntry
 from ..inference.text import TEXT_FIELDS, text_digest
-from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
+from ..models import Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
-from .bulk import insert_rows, update_rows
-from .runs import run_beat, run_finish, run_start
+from .bulk import update_rows
+from .history import Line, history_write
+from .runs import closed_on_error, run_beat, run_finish, run_start
 from .tree import taxonomy_import
 
 Rows = Iterable[ProductRow | RejectedRow]
@@ -72,18 +74,12 @@ def products_import(
         summary += ImportSummary(categories_created=_create_categories(read()))
     places = _Places(using)
     run = run_start(ClassificationRun.Kind.IMPORT, options={"file": name})
-    try:
+    with closed_on_error(partial(run_finish, run)):
         for batch in _batches(read(), get_settings().batch_size):
             summary += _import(
                 batch, columns=columns, places=places, run=run, using=using, on_reject=on_reject
             )
             on_progress(summary)
-    except Exception:  # noted in the ledger, and raised on
-        run_finish(run, ClassificationRun.Status.FAILED)
-        raise
-    except BaseException:
-        run_finish(run, ClassificationRun.Status.INTERRUPTED)
-        raise
     run_finish(run)
     return summary
 
@@ -236,6 +232,7 @@ def _import(
     return summary
 
 
+IMPORT = Source.IMPORT.value
 _FILING = ("category", "category_source", "category_confidence", "model_version", "needs_review", "is_stale")
 
 
@@ -255,7 +252,8 @@ def _store(
     stored = {sku: tuple(rest) for sku, *rest in stored_rows}
     texts: list[tuple[Any, ...]] = []
     filings: list[tuple[Any, ...]] = []
-    history: list[tuple[Any, Any, Any]] = []
+    history: list[Line] = []
+    at = timezone.now()
     changed: set[Any] = set()
     kept = 0
     for row in ready:
@@ -269,7 +267,8 @@ def _store(
         elif row.category_id is not None:
             filing = (row.category_id, Source.IMPORT.value, None, "", False, False)
             if (row.category_id, Source.IMPORT) != (category_id, source):
-                history.append((pk, category_id, row.category_id))
+                before = (category_id, source, confidence, version, review, None)
+                history.append(Line(pk, *before, row.category_id, IMPORT, at, run=run.pk))
         if filing[1] not in LABELS and new != now:
             known = dict(zip(others, new, strict=True))
             filing = (*filing[:5], stale or text_digest(known) != digest)
@@ -282,8 +281,13 @@ def _store(
     update_rows(model, read, texts, using=using)
     update_rows(model, _FILING, filings, using=using)
     created = _create([row for row in ready if row.sku not in stored], columns, using)
-    history += [(product.pk, None, product.category_id) for product in created if product.category_id]
-    _record(history, run=run, using=using)
+    new_one = (None, Source.NONE.value, None, "", False, None)
+    history += [
+        Line(product.pk, *new_one, product.category_id, IMPORT, at, run=run.pk)
+        for product in created
+        if product.category_id
+    ]
+    _record(history, using=using)
     return ImportSummary(
         created=len(created),
         updated=len(changed),
@@ -305,14 +309,8 @@ def _create(rows: Sequence[_Ready], columns: _Columns, using: str) -> list[Any]:
     return columns.model._base_manager.using(using).bulk_create(products, batch_size=500)
 
 
-def _record(history: Sequence[tuple[Any, Any, Any]], *, run: ClassificationRun, using: str) -> None:
-    at = timezone.now()
-    insert_rows(
-        Assignment,
-        ("product", "from_category", "to_category", "source", "model_version", "run", "note", "created_at"),
-        ((pk, before, after, Source.IMPORT.value, "", run.pk, "", at) for pk, before, after in history),
-        using=using,
-    )
+def _record(history: Sequence[Line], *, using: str) -> None:
+    history_write(history, using=using)
     if history:
         waiting = Suggestion.objects.using(using).filter(status=Suggestion.Status.PENDING)
-        waiting.filter(product_id__in=[pk for pk, _, _ in history]).delete()
+        waiting.filter(product_id__in=[line.product for line in history]).delete()

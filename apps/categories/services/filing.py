@@ -11,10 +11,13 @@ from django.utils import timezone
 from .. import runtime
 from ..conf import get_settings
 from ..inference.decision import ASSIGN, ASSIGN_PARENT, NONE, REVIEW, UNFAMILIAR, Policy
-from ..models import Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
+from ..models import Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.product import LABELS
+from ..models.suggestion import cluster_of_title
+from .asking import ASKED, REPLACED
 from .bulk import insert_rows, update_rows
-from .rows import ClassifySummary, Row, digest_reader, row_columns, text_reader, to_row
+from .history import Line, history_write, suggestion_copies
+from .rows import ClassifySummary, Row, digest_reader, row_columns, text_reader, title_reader, to_row
 from .runs import run_beat
 
 if TYPE_CHECKING:
@@ -196,6 +199,8 @@ def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> li
             status=Suggestion.Status.REJECTED,
             model_version=version,
         )
+        # There, what was sent away is a doubt about a label that has gone since.
+        .exclude(queue=Suggestion.Queue.LABEL)
         .values_list("product_id", "text_digest")
     )
     if not refused:
@@ -251,66 +256,70 @@ def _record(
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
     # Filed above its category, a product keeps its place and its candidates: a person may refine it.
     asked = [outcome for outcome in outcomes if outcome.action != ASSIGN]
-    insert_rows(
-        Assignment,
+    moved = [outcome for outcome in filed if outcome.category_id != outcome.row.category_id]
+    # Only a product that was looked at before can have a suggestion.
+    seen = [outcome.row.pk for outcome in moved if outcome.row.digest]
+    before = suggestion_copies(seen, using=using) if seen else {}
+    source, run_id = Source.MODEL.value, run.pk if run else None
+    history_write(
         (
-            "product",
-            "from_category",
-            "to_category",
-            "source",
-            "model_version",
-            "run",
-            "confidence",
-            "note",
-            "created_at",
-        ),
-        (
-            (
+            Line(
                 outcome.row.pk,
                 outcome.row.category_id,
+                outcome.row.source,
+                outcome.row.confidence,
+                outcome.row.version,
+                outcome.row.needs_review,
+                before.get(outcome.row.pk),
                 outcome.category_id,
-                Source.MODEL.value,
-                version,
-                run.pk if run else None,
-                outcome.confidence,
-                "",
+                source,
                 at,
+                outcome.confidence,
+                version,
+                None,
+                run_id,
             )
-            for outcome in filed
-            if outcome.category_id != outcome.row.category_id
+            for outcome in moved
         ),
         using=using,
     )
-    # Only a product that was looked at before can have a suggestion.
     settled = [outcome.row.pk for outcome in filed if outcome.row.digest and outcome.action == ASSIGN]
     if settled:
         Suggestion.objects.using(using).filter(product_id__in=settled).delete()
+    _ask(asked, scored, problems, at=at, using=using)
+
+
+def _ask(
+    asked: Sequence[_Outcome], scored: Scored, problems: dict[int, str], *, at: datetime, using: str
+) -> None:
+    """Put these in front of a person. Their priority is that of one product of the mean weight, until the
+    queue is put in order."""
+    titles, since = title_reader(), _waiting_since(asked, using)
+    pending, queue, version = (
+        Suggestion.Status.PENDING.value,
+        Suggestion.Queue.REVIEW.value,
+        scored.classifier.version,
+    )
     insert_rows(
         Suggestion,
-        (
-            "product",
-            "candidates",
-            "status",
-            "reason",
-            "threshold",
-            "model_version",
-            "text_digest",
-            "note",
-            "created_at",
-            "updated_at",
-        ),
+        (*ASKED, "threshold"),
         (
             (
                 outcome.row.pk,
                 candidates,
-                Suggestion.Status.PENDING.value,
+                pending,
                 reason[:200],
-                bar,
                 version,
                 outcome.digest,
                 "",
+                since.get(outcome.row.pk, at),
                 at,
-                at,
+                queue,
+                cluster_of_title(titles(outcome.row)),
+                candidates[0]["category_code"] if candidates else "",
+                candidates[0]["confidence"] if candidates else 0.0,
+                1 - candidates[0]["confidence"] if candidates else 1.0,
+                bar,
             )
             for outcome, (candidates, reason, bar) in zip(
                 asked, _suggested(asked, scored, problems), strict=True
@@ -318,20 +327,23 @@ def _record(
         ),
         using=using,
         on_conflict="product",
-        replace=(
-            "candidates",
-            "status",
-            "reason",
-            "threshold",
-            "model_version",
-            "text_digest",
-            "note",
-            "decided_by",
-            "decided_at",
-            "decided_category",
-            "updated_at",
-        ),
+        replace=REPLACED,
     )
+
+
+def _waiting_since(asked: Sequence[_Outcome], using: str) -> dict[Any, datetime]:
+    """Since when those of these products wait that go on waiting: to be filed, or to be refined."""
+    seen = {outcome.row.pk: outcome for outcome in asked if outcome.row.digest}
+    if not seen:
+        return {}
+    waiting = Suggestion.objects.using(using).filter(
+        product_id__in=list(seen), status=Suggestion.Status.PENDING, queue=Suggestion.Queue.REVIEW
+    )
+    return {
+        pk: created_at
+        for pk, created_at in waiting.values_list("product_id", "created_at")
+        if seen[pk].row.needs_review == (seen[pk].category_id is None)
+    }
 
 
 def _suggested(

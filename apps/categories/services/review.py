@@ -1,40 +1,47 @@
 """What people decide. A decision is a label: no model overwrites it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 
 from ..models import (
     Assignment,
     Category,
     ClassifiableProduct,
     ClassificationRun,
-    Source,
     Suggestion,
     get_product_model,
 )
-from .runs import run_beat, run_finish, run_start
+from ..models.product import LABELS
+from .deciding import (
+    FILE,
+    REJECT,
+    AlreadyDecided,
+    ReviewError,
+    Verdict,
+    require_active,
+    require_pending,
+    suggestions_lock,
+    verdicts_write,
+)
+from .runs import closed_on_error, run_beat, run_finish, run_record, run_start
 
 CHUNK = 200
-
-
-class ReviewError(Exception):
-    """A decision that cannot be taken; the message is for the reviewer."""
-
-
-class AlreadyDecided(ReviewError):
-    """Somebody was faster; the message says who, what and when."""
+SETTLE_AT_MOST = 500
+GONE = "This suggestion has gone: the product was filed or deleted meanwhile."
 
 
 @dataclass(frozen=True, kw_only=True)
 class BulkOutcome:
-    """What became of a bulk approval. Primary keys of suggestions, each in exactly one of the four."""
+    """What became of a bulk act. Primary keys of suggestions, each in exactly one of the four."""
 
-    approved: tuple[int, ...] = ()
+    run: ClassificationRun
+    """What `run_undo` takes back."""
+    decided: tuple[int, ...] = ()
     refused_low: tuple[int, ...] = ()
     """Under their threshold, and not confirmed."""
     already_decided: tuple[int, ...] = ()
@@ -87,29 +94,97 @@ def suggestion_reject(suggestion: Suggestion, *, actor: User, note: str = "") ->
 def suggestions_approve_top(ids: Iterable[int], *, actor: User, confirm_low: bool = False) -> BulkOutcome:
     """Approve the first candidate of each suggestion; those under their threshold only with `confirm_low`.
 
-    One run of the ledger, so that the whole action can be found again.
+    One run of the ledger, which `run_undo` takes back.
     """
-    wanted = list(dict.fromkeys(ids))
-    run = run_start(
-        ClassificationRun.Kind.REVIEW,
-        options={"action": "approve_top", "confirm_low": confirm_low},
-        actor=actor,
+
+    def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
+        return _approve_chunk(chunk, actor=actor, confirm_low=confirm_low, run=run)
+
+    return _bulk(ids, {"action": "approve_top", "confirm_low": confirm_low}, sort_out, actor=actor)
+
+
+def suggestions_set_category(
+    ids: Iterable[int], *, category_code: str, actor: User, note: str = ""
+) -> BulkOutcome:
+    """File the products of these suggestions under one category. One run of the ledger.
+
+    Raises ReviewError, and changes nothing, for a category that is not there or is retired.
+    """
+    category = Category.objects.filter(code=category_code).first()
+    if category is None:
+        raise ReviewError(f"The category {category_code} is not in this shop's tree: pick another one.")
+    require_active(category)
+
+    def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
+        return _decide_chunk(chunk, category, FILE, actor=actor, note=note, run=run)
+
+    return _bulk(ids, {"action": "set_category", "category": category_code}, sort_out, actor=actor)
+
+
+def suggestions_reject(ids: Iterable[int], *, actor: User, note: str = "") -> BulkOutcome:
+    """None of the candidates, for each of these suggestions; as `suggestion_reject`. One run."""
+
+    def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
+        return _decide_chunk(chunk, None, REJECT, actor=actor, note=note, run=run)
+
+    return _bulk(ids, {"action": "reject"}, sort_out, actor=actor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettleOutcome:
+    """What became of a decision and of the near-duplicates chosen with it. Primary keys of suggestions."""
+
+    category: Category
+    """Where they are filed."""
+    decided: tuple[int, ...]
+    """Filed, the first one first."""
+    already_decided: tuple[int, ...] = ()
+    """Decided by somebody else meanwhile, or gone: left alone."""
+    labelled: tuple[int, ...] = ()
+    """Of products that have a label: left alone."""
+    run: ClassificationRun | None = None
+    """What `run_undo` takes back; None when one suggestion was decided alone."""
+
+
+def suggestions_settle(
+    suggestion: Suggestion, others: Iterable[int], *, category_code: str, actor: User, note: str = ""
+) -> SettleOutcome:
+    """File one product, and with it the chosen ones of `selectors.cluster_of` (primary keys), as one act.
+
+    All or nothing but for those that are reported as left alone. As many statements for 500 as for one.
+    Raises AlreadyDecided when the first one is decided, ReviewError for a category that is not there or is
+    retired, and for more than SETTLE_AT_MOST others.
+    """
+    chosen = [pk for pk in dict.fromkeys(others) if pk != suggestion.pk]
+    if len(chosen) > SETTLE_AT_MOST:
+        raise ReviewError(f"{len(chosen):,} near-duplicates at once: choose at most {SETTLE_AT_MOST}.")
+    category = Category.objects.filter(code=category_code).first()
+    if category is None:
+        raise ReviewError(f"The category {category_code} is not in this shop's tree: pick another one.")
+    require_active(category)
+    with transaction.atomic():
+        locked = suggestions_lock([suggestion.pk, *chosen])
+        if suggestion.pk not in locked:
+            raise AlreadyDecided(GONE)
+        require_pending(locked[suggestion.pk][1])
+        ready = {pk: found for pk, found in locked.items() if found[1].is_pending}
+        labelled = [pk for pk in chosen if pk in ready and ready[pk][0].category_source in LABELS]
+        gone = [pk for pk in chosen if pk not in ready]
+        decided = [pk for pk in (suggestion.pk, *chosen) if pk in ready and pk not in labelled]
+        run = None
+        if len(decided) > 1:
+            options = {"action": "settle", "category": category_code, "first": suggestion.pk}
+            counts = {"decided": len(decided), "already_decided": len(gone), "labelled": len(labelled)}
+            run = run_record(ClassificationRun.Kind.REVIEW, options=options, counts=counts, actor=actor)
+        verdicts = [Verdict(*ready[pk], category, FILE) for pk in decided]
+        verdicts_write(verdicts, actor=actor, note=note, run=run)
+    return SettleOutcome(
+        category=category,
+        decided=tuple(decided),
+        already_decided=tuple(gone),
+        labelled=tuple(labelled),
+        run=run,
     )
-    sorted_out: dict[str, list[int]] = {
-        name: [] for name in ("approved", "refused_low", "already_decided", "impossible")
-    }
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
-        with transaction.atomic():
-            found = Suggestion.objects.in_bulk(chunk)
-            counts: dict[str, int] = {}
-            for pk in chunk:
-                name = _approve_one(found.get(pk), actor=actor, confirm_low=confirm_low, run=run)
-                sorted_out[name].append(pk)
-                counts[name] = counts.get(name, 0) + 1
-            run_beat(run, counts)
-    run_finish(run)
-    return BulkOutcome(**{name: tuple(pks) for name, pks in sorted_out.items()})
 
 
 def product_set_category(
@@ -120,33 +195,91 @@ def product_set_category(
     A waiting suggestion of the product is decided with it. `product` itself is brought up to date. Raises
     ReviewError for a retired category, or a product that has gone.
     """
+    if category is not None:
+        require_active(category)
     with transaction.atomic():
-        locked = _lock(product.pk)
-        waiting = Suggestion.objects.filter(product_id=product.pk, status=Suggestion.Status.PENDING).first()
-        if waiting is not None and category is not None:
-            _close(waiting, actor=actor, category=category, note=note)
-        _file(locked, category, actor=actor, note=note)
+        locked = get_product_model()._base_manager.select_for_update().filter(pk=product.pk).first()
+        if locked is None:
+            raise ReviewError("This product has been deleted.")
+        suggestion = Suggestion.objects.filter(product_id=product.pk).first()
+        verdicts_write([Verdict(locked, suggestion, category, FILE)], actor=actor, note=note)
     product.refresh_from_db()
 
 
-def _approve_one(
-    suggestion: Suggestion | None, *, actor: User, confirm_low: bool, run: ClassificationRun
-) -> str:
-    if suggestion is None or not suggestion.is_pending:
-        return "already_decided"
-    top = suggestion.top
-    if top is None:
-        return "impossible"
-    if not confirm_low and (suggestion.threshold is None or top["confidence"] < suggestion.threshold):
-        return "refused_low"
-    try:
-        with transaction.atomic():
-            suggestion_approve(suggestion, actor=actor, run=run)
-    except AlreadyDecided:
-        return "already_decided"
-    except ReviewError:
-        return "impossible"
-    return "approved"
+def _bulk(
+    ids: Iterable[int],
+    options: dict[str, Any],
+    sort_out: Callable[[list[int], ClassificationRun], dict[int, str]],
+    *,
+    actor: User,
+) -> BulkOutcome:
+    """One run of the ledger, CHUNK suggestions a transaction; `sort_out` decides a chunk, and says what
+    became of each."""
+    wanted = list(dict.fromkeys(ids))
+    run = run_start(ClassificationRun.Kind.REVIEW, options=options, actor=actor)
+    outcome: dict[str, list[int]] = {
+        name: [] for name in ("decided", "refused_low", "already_decided", "impossible")
+    }
+    with closed_on_error(partial(run_finish, run)):
+        for start in range(0, len(wanted), CHUNK):
+            counts: dict[str, int] = {}
+            with transaction.atomic():
+                for pk, name in sort_out(wanted[start : start + CHUNK], run).items():
+                    outcome[name].append(pk)
+                    counts[name] = counts.get(name, 0) + 1
+                run_beat(run, counts)
+    run_finish(run)
+    return BulkOutcome(run=run, **{name: tuple(pks) for name, pks in outcome.items()})
+
+
+def _decide_chunk(
+    chunk: list[int],
+    category: Category | None,
+    act: Assignment.Act,
+    *,
+    actor: User,
+    note: str,
+    run: ClassificationRun,
+) -> dict[int, str]:
+    """The same decision on each of these that waits; called in a transaction."""
+    locked = suggestions_lock(chunk)
+    waiting = {pk: found for pk, found in locked.items() if found[1].is_pending}
+    verdicts_write(
+        [Verdict(*waiting[pk], category, act) for pk in chunk if pk in waiting],
+        actor=actor,
+        note=note,
+        run=run,
+    )
+    return {pk: "decided" if pk in waiting else "already_decided" for pk in chunk}
+
+
+def _approve_chunk(
+    chunk: list[int], *, actor: User, confirm_low: bool, run: ClassificationRun
+) -> dict[int, str]:
+    """What becomes of each of these; called in a transaction."""
+    locked = suggestions_lock(chunk)
+    tops = {pk: suggestion.top for pk, (_, suggestion) in locked.items()}
+    codes = {top["category_code"] for top in tops.values() if top is not None}
+    places = {place.code: place for place in Category.objects.active().filter(code__in=codes)}
+    outcome: dict[int, str] = {}
+    verdicts = []
+    for pk in chunk:
+        product, suggestion = locked.get(pk, (None, None))
+        if product is None or suggestion is None or not suggestion.is_pending:
+            outcome[pk] = "already_decided"
+            continue
+        top, bar = tops[pk], suggestion.threshold
+        if top is None:
+            outcome[pk] = "impossible"
+        elif not confirm_low and (bar is None or top["confidence"] < bar):
+            outcome[pk] = "refused_low"
+        elif top["category_code"] not in places:
+            outcome[pk] = "impossible"
+        else:
+            outcome[pk] = "decided"
+            verdicts.append(Verdict(product, suggestion, places[top["category_code"]], FILE))
+    verdicts_write(verdicts, actor=actor, note="", run=run)
+    return outcome
 
 
 def _decide(
@@ -158,88 +291,13 @@ def _decide(
     run: ClassificationRun | None = None,
 ) -> Suggestion:
     with transaction.atomic():
-        product_id = Suggestion.objects.filter(pk=pk).values_list("product_id", flat=True).first()
-        if product_id is None:
-            raise AlreadyDecided("This suggestion has gone: the product was filed or deleted meanwhile.")
-        # The product first, as the model's own writes do: two orders would be a deadlock.
-        product = _lock(product_id)
-        suggestion = Suggestion.objects.filter(pk=pk).first()
-        if suggestion is None:
-            raise AlreadyDecided("This suggestion has gone: the product was filed or deleted meanwhile.")
-        _close(suggestion, actor=actor, category=category, note=note)
-        if category is None:
-            _set(product, needs_review=False)
-        else:
-            _file(product, category, actor=actor, note=note, run=run)
+        found = suggestions_lock([pk]).get(pk)
+        if found is None:
+            raise AlreadyDecided(GONE)
+        product, suggestion = found
+        if category is not None:
+            require_active(category)
+        require_pending(suggestion)
+        act = REJECT if category is None else FILE
+        verdicts_write([Verdict(product, suggestion, category, act)], actor=actor, note=note, run=run)
     return suggestion
-
-
-def _lock(product_id: Any) -> ClassifiableProduct:
-    product = get_product_model()._base_manager.select_for_update().filter(pk=product_id).first()
-    if product is None:
-        raise ReviewError("This product has been deleted.")
-    return product
-
-
-def _close(suggestion: Suggestion, *, actor: User | None, category: Category | None, note: str) -> None:
-    if category is not None and not category.is_active:
-        raise ReviewError(f"“{category.path}” is retired: pick another category.")
-    offered = {item["category_code"] for item in suggestion.candidates}
-    status = Suggestion.Status.REJECTED
-    if category is not None:
-        status = Suggestion.Status.APPROVED if category.code in offered else Suggestion.Status.CORRECTED
-    now = timezone.now()
-    values = {
-        "status": status,
-        "decided_by": actor,
-        "decided_at": now,
-        "decided_category": category,
-        "note": note,
-        "updated_at": now,
-    }
-    waiting = Suggestion.objects.filter(pk=suggestion.pk, status=Suggestion.Status.PENDING)
-    if not waiting.update(**values):
-        stored = Suggestion.objects.select_related("decided_by", "decided_category").get(pk=suggestion.pk)
-        place = f" as “{stored.decided_category.path}”" if stored.decided_category else ""
-        when = f" at {timezone.localtime(stored.decided_at):%Y-%m-%d %H:%M}" if stored.decided_at else ""
-        raise AlreadyDecided(
-            f"{stored.decided_by or 'Somebody'} has already {stored.get_status_display()} this{place}{when}."
-        )
-    for name, value in values.items():
-        setattr(suggestion, name, value)
-
-
-def _file(
-    product: ClassifiableProduct,
-    category: Category | None,
-    *,
-    actor: User | None,
-    note: str,
-    run: ClassificationRun | None = None,
-) -> None:
-    """Store a person's answer and its line of history. Called with the product locked."""
-    if category is not None and not category.is_active:
-        raise ReviewError(f"“{category.path}” is retired: pick another category.")
-    source = Source.HUMAN if category is not None else Source.NONE
-    Assignment.objects.create(
-        product_id=product.pk,
-        from_category_id=product.category_id,
-        to_category=category,
-        source=Source.HUMAN,
-        actor=actor,
-        run=run,
-        note=note,
-    )
-    _set(
-        product,
-        category=category,
-        category_source=source,
-        category_confidence=None,
-        model_version="",
-        needs_review=False,
-        is_stale=category is None,
-    )
-
-
-def _set(product: ClassifiableProduct, **values: Any) -> None:
-    get_product_model()._base_manager.filter(pk=product.pk).update(**values)

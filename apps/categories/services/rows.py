@@ -52,22 +52,40 @@ class Row(NamedTuple):
     digest: str
     """Of the text that was classified last."""
     classified_at: datetime | None
+    confidence: float | None
+    version: str
+    """The model that looked at it last."""
+    needs_review: bool
     texts: tuple[Any, ...]
     """As stored, in the order of text_lookups()."""
     stored: tuple[Any, ...]
     """All of it, as values_list(*row_columns()) gave it."""
 
 
+# In the order of Row.
+_COLUMNS = (
+    "pk",
+    "category_source",
+    "category_id",
+    "is_stale",
+    "text_digest",
+    "classified_at",
+    "category_confidence",
+    "model_version",
+    "needs_review",
+)
+_COUNT = len(_COLUMNS)
+
+
 def row_columns() -> tuple[str, ...]:
     """The values_list() columns that make a Row."""
     lookups = get_product_model().text_lookups().values()
-    return ("pk", "category_source", "category_id", "is_stale", "text_digest", "classified_at", *lookups)
+    return (*_COLUMNS, *lookups)
 
 
 def to_row(values: tuple[Any, ...]) -> Row:
     """A Row of what values_list(*row_columns()) gave."""
-    pk, source, category_id, is_stale, digest, classified_at = values[:6]
-    return Row(pk, source, category_id, is_stale, digest, classified_at, values[6:], values)
+    return Row._make((*values[:_COUNT], values[_COUNT:], values))
 
 
 def digest_reader() -> Callable[[Row], str]:
@@ -83,3 +101,9 @@ def text_reader() -> Callable[[Row], dict[str, Any]]:
     """What gives the texts of a row by our names."""
     names = tuple(get_product_model().text_lookups())
     return lambda row: dict(zip(names, row.texts, strict=True))
+
+
+def title_reader() -> Callable[[Row], Any]:
+    """What gives the title of a row."""
+    place = list(get_product_model().text_lookups()).index("title")
+    return lambda row: row.texts[place]

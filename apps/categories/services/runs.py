@@ -1,6 +1,7 @@
 """The ledger of bulk work, and of the models that were live."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,12 @@ SILENCE = timedelta(minutes=10)
 
 
 def run_start(
-    kind: str, *, options: Mapping[str, Any], model_version: str = "", actor: Any = None
+    kind: str,
+    *,
+    options: Mapping[str, Any],
+    model_version: str = "",
+    actor: Any = None,
+    undoes: ClassificationRun | None = None,
 ) -> ClassificationRun:
     """Open a run; runs of the same kind that were killed are closed as interrupted."""
     now = timezone.now()
@@ -26,8 +32,26 @@ def run_start(
         options=dict(options),
         model_version=model_version,
         actor=actor,
+        undoes=undoes,
         started_at=now,
         heartbeat_at=now,
+    )
+
+
+def run_record(
+    kind: str, *, options: Mapping[str, Any], counts: Mapping[str, int], actor: Any = None
+) -> ClassificationRun:
+    """Note a run that is done in the very transaction that this is called in. One statement."""
+    now = timezone.now()
+    return ClassificationRun.objects.create(
+        kind=kind,
+        status=ClassificationRun.Status.FINISHED,
+        options=dict(options),
+        counts=dict(counts),
+        actor=actor,
+        started_at=now,
+        heartbeat_at=now,
+        finished_at=now,
     )
 
 
@@ -50,6 +74,18 @@ def run_finish(run: ClassificationRun, status: str = ClassificationRun.Status.FI
     """Close a run."""
     run.status, run.finished_at = status, timezone.now()
     ClassificationRun.objects.filter(pk=run.pk).update(status=status, finished_at=run.finished_at)
+
+
+@contextmanager
+def closed_on_error(close: Callable[[str], object]) -> Iterator[None]:
+    """Close a run that does not come to its end: as failed, or as interrupted by what is no error (Ctrl-C).
+    Whatever it was goes on to the caller."""
+    try:
+        yield
+    except BaseException as reason:
+        failed = isinstance(reason, Exception)
+        close(ClassificationRun.Status.FAILED if failed else ClassificationRun.Status.INTERRUPTED)
+        raise
 
 
 def runs_alive(kind: str) -> bool:

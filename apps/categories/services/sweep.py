@@ -19,15 +19,20 @@ from ..conf import get_settings
 from ..inference.errors import ClassifierUnavailable
 from ..models import ClassifiableProduct, ClassificationRun, get_product_model
 from ..selectors import stale_products, unlabelled_products
+from .alert import queue_alert
 from .filing import rows_score, scored_write
+from .priorities import priorities_refresh
 from .rows import ClassifySummary, Row, digest_reader, row_columns, to_row
-from .runs import run_beat, run_finish, run_start, runs_alive
+from .runs import closed_on_error, run_beat, run_finish, run_start, runs_alive
 
 PAGE = 2000
 """Rows that are read at a time while looking for those to classify."""
 
 FULL_PASS_EVERY = 600.0
 """Seconds between two passes of a watching worker that compare digests."""
+
+ALERT_EVERY = 60.0
+"""Seconds between two looks of a watching worker at the length of the review queue."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +77,11 @@ def products_sweep(
     """
     version = runtime.get_classifier().version
     ledger = _Ledger(options, version)
-    try:
+    with closed_on_error(ledger.close):
         summary = _pass(options, ledger, on_progress)
-    except Exception:  # noted in the ledger, and raised on
-        ledger.close(ClassificationRun.Status.FAILED)
-        raise
-    except BaseException:
-        ledger.close(ClassificationRun.Status.INTERRUPTED)
-        raise
+        # Not when it only takes up what is marked: that happens every few seconds.
+        if not (options.dry_run or options.marked_only):
+            priorities_refresh()
     ledger.close(ClassificationRun.Status.FINISHED)
     return summary
 
@@ -94,10 +96,11 @@ def products_watch(
 ) -> NoReturn:
     """Sweep for ever: every `interval` seconds what is marked, every FULL_PASS_EVERY seconds by digest.
 
+    Every ALERT_EVERY seconds it looks whether the review queue has passed a limit of the settings.
     A missing model or an unreachable database is reported to `on_trouble`, once until it changes, and waited
     out. Ends by an exception only: KeyboardInterrupt, or whatever `sleep` or the callbacks raise.
     """
-    full_at, trouble = float("-inf"), ""
+    full_at, looked_at, trouble = float("-inf"), float("-inf"), ""
     while True:
         full = time.monotonic() - full_at >= FULL_PASS_EVERY
         try:
@@ -112,6 +115,9 @@ def products_watch(
                 on_trouble(trouble)
             if isinstance(error, DatabaseError):
                 close_old_connections()
+        if time.monotonic() - looked_at >= ALERT_EVERY:
+            looked_at = time.monotonic()
+            queue_alert()
         sleep(interval)
 
 

@@ -24,7 +24,11 @@ roles = importlib.import_module("apps.categories.migrations.0003_roles")
 @pytest.fixture(autouse=True)
 def _no_classifier(settings: Settings, tmp_path: Path) -> Any:
     """What the admin shows and writes does not depend on a model."""
-    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": str(tmp_path / "none.pt"), "ENABLED": False}
+    settings.CATEGORY_CLASSIFIER = {
+        "ARTIFACT": str(tmp_path / "none.pt"),
+        "ENABLED": False,
+        "RELOAD_SECONDS": 0,
+    }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     runtime.reset()
     yield

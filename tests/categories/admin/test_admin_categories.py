@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from apps.categories import services
+from apps.categories.admin import categories
 from apps.categories.models import Category, Product, Suggestion
 
 from .conftest import MakeSuggestion
@@ -62,6 +63,25 @@ def test_the_search_finds_everywhere_or_below_the_branch(viewing: Client, tree: 
     below = page(viewing.get(f"{LIST}?q=saw&under={tree['Clothing'].pk}"))
     assert set(rows(below)) == {"Clothing › Saw guards"}
     assert next(iter(rows(page(viewing.get(LIST + "?q=tools"))))) == "Tools ›"
+
+
+def test_the_list_finds_retired_categories_and_mistyped_ones_and_the_field_no_retired(
+    managing: Client, tree: dict[str, Category], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Category.objects.filter(pk=tree["Saws"].pk).update(is_active=False)
+    Category.objects.create(name="Sawhorses", parent=tree["Tools"])
+
+    def offered(term: str) -> list[str]:
+        asked = {"app_label": "categories", "model_name": "product", "field_name": "category", "term": term}
+        return [found["text"] for found in managing.get("/admin/autocomplete/", asked).json()["results"]]
+
+    assert list(rows(page(managing.get(LIST + "?q=saw")))) == ["Tools › Saws", "Tools › Sawhorses"]
+    assert list(rows(page(managing.get(LIST + "?q=saw&is_active__exact=1")))) == ["Tools › Sawhorses"]
+    assert list(rows(page(managing.get(LIST + "?q=hamers")))) == ["Tools › Hammers"]
+    assert offered("saw") == offered("sawhrose") == ["Tools > Sawhorses"]
+    monkeypatch.setattr(categories, "FOUND_AT_MOST", 1)
+    assert list(rows(page(managing.get(LIST + "?q=saw")))) == ["Tools › Saws"]
+    assert rows(page(managing.get(LIST + "?q=zzzz"))) == {}
 
 
 def test_a_tree_of_10000_stays_in_pages_at_a_constant_number_of_queries(

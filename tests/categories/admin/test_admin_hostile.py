@@ -78,6 +78,6 @@ def test_a_script_tag_in_every_text_field_stays_text(
         assert response.status_code == 200
         assert "<script>alert" not in html, response.request["PATH_INFO"]
         assert "alert(&#x27;" in html or "alert" not in html, response.request["PATH_INFO"]
-    data = managing.get(f"{QUEUE}find-category/", {"q": "script"})
+    data = managing.get(f"{QUEUE}find/", {"q": "script"})
     assert data["Content-Type"] == "application/json"
     assert data["X-Content-Type-Options"] == "nosniff"

@@ -85,7 +85,7 @@ def test_the_most_sure_come_first_unless_another_order_is_chosen(
 def test_what_is_decided_leaves_the_queue_and_stays_readable(
     reviewing: Client, maria: User, make_suggestion: MakeSuggestion, tree: dict[str, Category]
 ) -> None:
-    approved, rejected = make_suggestion("first"), make_suggestion("second")
+    approved, rejected = make_suggestion("first"), make_suggestion("other one")
     services.suggestion_approve(
         approved, actor=maria, category_code=tree["Saws"].code, note="by the look of it"
     )
@@ -96,7 +96,7 @@ def test_what_is_decided_leaves_the_queue_and_stays_readable(
     assert "maria approved “Tools &gt; Saws”." in html
     assert "by the look of it" in html
     assert 'name="approve"' not in html
-    assert "second" not in html
+    assert "other one" not in html
     assert "maria rejected all candidates." in page(reviewing.get(QUEUE + "?status=rejected"))
 
 
@@ -285,7 +285,11 @@ def test_a_script_is_answered_in_json(
     assert (refused.status_code, refused.json()["ok"]) == (400, False)
     done = ask(approve=tree["Drills"].code)
     assert done.status_code == 200
-    assert done.json() == {"ok": True, "message": "“Cordless drill 18V” is filed under Tools > Drills."}
+    assert done.json() == {
+        "ok": True,
+        "message": "“Cordless drill 18V” is filed under Tools > Drills.",
+        "pks": [waiting.pk],
+    }
     late = ask(approve=tree["Saws"].code)
     assert late.status_code == 409
     assert "maria has already approved this" in late.json()["message"]
@@ -344,7 +348,7 @@ def test_a_viewer_sees_everything_and_decides_nothing(
             assert control not in html
     assert decide(viewing, waiting, reject="1").status_code == 403
     assert viewing.post(f"{QUEUE}approve-top/", {"seen": f"{waiting.pk}:CAT_TOOLS_DRILLS"}).status_code == 403
-    assert viewing.get(f"{QUEUE}find-category/?q=saw").status_code == 403
+    assert viewing.get(f"{QUEUE}find/?q=saw").status_code == 200
     action = {"action": "approve_top", "_selected_action": waiting.pk}
     viewing.post(QUEUE, action)
     waiting.refresh_from_db()
@@ -355,7 +359,7 @@ def test_others_do_not_get_in(
     member: Callable[..., User], make_suggestion: MakeSuggestion, client: Client
 ) -> None:
     waiting = make_suggestion()
-    addresses = (QUEUE, f"{QUEUE}{waiting.pk}/change/", f"{QUEUE}find-category/?q=a")
+    addresses = (QUEUE, f"{QUEUE}{waiting.pk}/change/", f"{QUEUE}find/?q=a")
 
     for address in addresses:
         assert client.get(address).url.startswith("/admin/login/")
@@ -371,12 +375,22 @@ def test_others_do_not_get_in(
 def test_the_search_finds_every_word_anywhere_in_the_path(
     reviewing: Client, tree: dict[str, Category]
 ) -> None:
-    response = reviewing.get(f"{QUEUE}find-category/", {"q": "TOOL saw"})
+    response = reviewing.get(f"{QUEUE}find/", {"q": "TOOL saw"})
 
-    assert response.json() == {"results": [{"code": "CAT_TOOLS_SAWS", "name": "Saws", "above": "Tools"}]}
-    assert reviewing.get(f"{QUEUE}find-category/", {"q": " \x00 "}).json() == {"results": []}
-    root, *_ = reviewing.get(f"{QUEUE}find-category/", {"q": "tools"}).json()["results"]
-    assert root == {"code": "CAT_TOOLS", "name": "Tools", "above": ""}
+    assert response.json() == {
+        "results": [
+            {
+                "code": "CAT_TOOLS_SAWS",
+                "name": "Saws",
+                "above": "Tools",
+                "name_parts": [["Saw", True], ["s", False]],
+                "above_parts": [["Tool", True], ["s", False]],
+            }
+        ]
+    }
+    assert reviewing.get(f"{QUEUE}find/", {"q": " \x00 "}).json() == {"results": []}
+    root, *_ = reviewing.get(f"{QUEUE}find/", {"q": "tools"}).json()["results"]
+    assert (root["code"], root["name"], root["above"], root["above_parts"]) == ("CAT_TOOLS", "Tools", "", [])
 
 
 @pytest.mark.parametrize(
@@ -387,7 +401,7 @@ def test_the_search_needs_neither_accents_nor_capitals(
 ) -> None:
     Category.objects.create(name="Cañas de Azúcar", external_id="gid://7")
 
-    found = reviewing.get(f"{QUEUE}find-category/", {"q": typed}).json()["results"]
+    found = reviewing.get(f"{QUEUE}find/", {"q": typed}).json()["results"]
 
     assert [item["name"] for item in found] == ["Cañas de Azúcar"]
 
@@ -395,14 +409,14 @@ def test_the_search_needs_neither_accents_nor_capitals(
 def test_the_prefix_of_every_code_is_no_word_of_a_path(reviewing: Client, tree: dict[str, Category]) -> None:
     Category.objects.create(name="Cat food")
 
-    found = reviewing.get(f"{QUEUE}find-category/", {"q": "cat"}).json()["results"]
+    found = reviewing.get(f"{QUEUE}find/", {"q": "cat"}).json()["results"]
 
     assert [item["name"] for item in found] == ["Cat food"]
 
 
 @pytest.mark.parametrize("typed", ["&", "> >", "\u200b", "\ud800", "日本", "x" * 5000, "%", "_", "'", '"'])
 def test_the_search_takes_anything(typed: str, reviewing: Client, tree: dict[str, Category]) -> None:
-    found = reviewing.get(f"{QUEUE}find-category/", {"q": typed.encode(errors="replace").decode()})
+    found = reviewing.get(f"{QUEUE}find/", {"q": typed.encode(errors="replace").decode()})
 
     assert found.status_code == 200
 
@@ -413,7 +427,7 @@ def test_the_search_is_bounded_and_offers_nothing_retired(
     for number in range(30):
         Category.objects.create(name=f"Gauge {number}", parent=tree["Tools"], is_active=number > 0)
 
-    found = reviewing.get(f"{QUEUE}find-category/", {"q": "gauge"}).json()["results"]
+    found = reviewing.get(f"{QUEUE}find/", {"q": "gauge"}).json()["results"]
 
     assert len(found) == 20
     assert "Gauge 0" not in {item["name"] for item in found}
@@ -442,3 +456,14 @@ def test_the_own_page_shows_the_history(
     assert "maria approved “Tools &gt; Saws”." in html
     assert "a person: maria" in html
     assert reverse("admin:categories_product_change", args=[waiting.product_id]) in html
+
+
+def test_a_long_queue_is_not_counted_to_its_end(
+    reviewing: Client, make_suggestion: MakeSuggestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        make_suggestion(f"saw {number}")
+    assert "4 products" in page(reviewing.get(QUEUE))
+    monkeypatch.setattr("apps.categories.admin.suggestions.COUNTED_AT_MOST", 3)
+
+    assert "more than 3 products" in page(reviewing.get(QUEUE))

@@ -91,8 +91,8 @@ def test_the_first_page_names_the_model_and_its_bar(
 
     version = runtime.get_classifier().version
     assert (
-        f"Model <strong>{version}</strong> answers, and files a product by itself from 91% confidence on."
-        in html
+        f"Model <strong>{version}</strong> answers, and files a product by itself from 91% confidence on "
+        "(some categories need more)." in html
     )
     assert "cat-alarm" not in html
 

@@ -84,6 +84,8 @@ class Command(BaseCommand):
                 self.watch(wanted, options["interval"])
             self.sweep(wanted, quiet=options["verbosity"] == 0)
         except services.ClassifierUnavailable as error:
+            # The queue grows old without a model too.
+            services.queue_alert()
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             self.stderr.write("\nStopped. What was done is stored; run the command again to go on.")
@@ -108,6 +110,8 @@ class Command(BaseCommand):
             )
 
         summary = services.products_sweep(wanted, on_progress=show)
+        if not wanted.dry_run:
+            services.queue_alert()
         self.report(summary, dry_run=wanted.dry_run, seconds=time.monotonic() - began)
 
     def report(self, summary: services.ClassifySummary, *, dry_run: bool, seconds: float) -> None:

@@ -14,8 +14,10 @@ from ...inference import artifact
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, ClassifierUnavailable
 from ...inference.files import open_reader, rejected_path, set_aside
+from ..site_labels import MOST_SUSPECTS, SiteLabels
 
 if TYPE_CHECKING:
+    from training.config import TrainingConfig
     from training.data import LabelledRow
     from training.pipeline import TrainingResult
 
@@ -52,6 +54,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             from training import pipeline
+            from training.backends import ranks
             from training.config import TrainingConfig
             from training.given import gather
         except ModuleNotFoundError as error:
@@ -59,23 +62,38 @@ class Command(BaseCommand):
                 f"training needs the package {error.name}: pip install -r requirements-ml.txt"
             ) from error
         started = time.monotonic()
+        self.silent = not ranks.first()
         try:
             given = gather(options, Delivery, TrainingConfig)
             site = get_settings()
             config = given.build(TrainingConfig, target_precision=site.target_precision, backend=site.backend)
-            self.delivery = given.build(Delivery)
-            self._check(config.test_fraction)
+            self.delivery, self.site = given.build(Delivery), SiteLabels()
+            self._check(config)
             rows = self._rows()
             result = pipeline.run(rows, config, origin=given.origin(), progress=self._say)
             self._report(result, time.monotonic() - started)
-            self._deliver(result)
+            try:
+                self._deliver(result)
+            except CommandError:
+                # Refused, but kept as a file.
+                result.forget_checkpoints()
+                raise
+            result.forget_checkpoints()
+            self._doubt(result)
+        except ranks.Finished:
+            return
         except ClassifierError as error:
             raise CommandError(str(error)) from error
 
-    def _check(self, test_fraction: float) -> None:
+    def _check(self, config: "TrainingConfig") -> None:
         plan = self.delivery
-        if test_fraction == 0 and plan.promote:
+        if config.test_fraction == 0 and plan.promote:
             raise CommandError("--test-fraction 0 leaves nothing to compare models on; add --no-promote")
+        if config.quick and plan.promote:
+            raise CommandError(
+                "--quick trains on a small sample, to see that everything runs; no shop should file by that "
+                "model: add --no-promote"
+            )
         if not plan.promote and plan.data and not plan.output:
             raise CommandError("--no-promote with --data needs --output PATH: where the artifact goes")
         if plan.output and plan.output.resolve() == get_settings().artifact.resolve():
@@ -85,40 +103,25 @@ class Command(BaseCommand):
             )
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        if not self.silent:
+            self.stdout.write(line)
+            self.stdout.flush()
 
     def _rows(self) -> "list[LabelledRow]":
-        from training.data import LabelledRow
         from training.labels import label_rows
 
         plan = self.delivery
         path = plan.data
         if path is None:
-            rows = [
-                LabelledRow(
-                    title=product.text["title"],
-                    brand=product.text["brand"],
-                    description=product.text["description"],
-                    seller=product.text["seller"],
-                    sku=product.sku,
-                    category_code=product.category_code,
-                    category_path=product.category_path,
-                )
-                for product in selectors.labelled_products()
-            ]
-            if not rows:
-                raise CommandError(
-                    "no product has a label yet: import some with "
-                    "`manage.py import_products FILE`, or train from a file with --data FILE"
-                )
-            return rows
+            return self.site.rows()
         known = selectors.category_codes() if plan.promote else None
         with open_reader(path) as reader:
             labels = label_rows(reader, known=known)
             if reader.unknown_columns:
                 self._say(f"ignoring the columns {', '.join(reader.unknown_columns)}")
-        if told := set_aside(labels.rejected, plan.rejected or rejected_path(path, Path("outputs"))):
+        if not self.silent and (
+            told := set_aside(labels.rejected, plan.rejected or rejected_path(path, Path("outputs")))
+        ):
             self._say(told)
         if labels.unlabelled:
             self._say(f"{labels.unlabelled:,} rows have no label and are not learned from")
@@ -174,6 +177,12 @@ class Command(BaseCommand):
         self._say(f"  live at {live.published.path}")
         if live.published.previous:
             self._say(f"  the one before is kept at {live.published.previous}")
+
+    def _doubt(self, result: "TrainingResult") -> None:
+        """What a model that went live made of the site's own labels."""
+        if self.delivery.promote and not self.delivery.data:
+            for line in self.site.doubt(result, limit=MOST_SUSPECTS).say():
+                self._say(f"  {line}")
 
     def _keep(self, result: "TrainingResult") -> Path:
         """Every trained model is kept, also one that never goes live."""

@@ -49,6 +49,20 @@
         row.querySelector('.cat-other').append(trouble);
     }
 
+    // Posts a form; gives the answer and what it says. Throws an Error for people when it is no answer of ours.
+    async function post(address, body) {
+        const answer = await fetch(address, {
+            method: 'POST', body, headers: {Accept: 'application/json'}, credentials: 'same-origin', keepalive: true,
+        });
+        const kind = answer.headers.get('Content-Type') || '';
+        if (!kind.startsWith('application/json')) {
+            throw new Error(answer.status === 403 || answer.redirected
+                ? 'You are no longer logged in, or may not decide this. Load the page again.'
+                : `The site answered with error ${answer.status}. Nothing was decided.`);
+        }
+        return {answer, told: await answer.json()};
+    }
+
     async function decide(event) {
         const form = event.target;
         const row = document.getElementById(form.id.replace('decide-', 'row-'));
@@ -64,16 +78,7 @@
         const body = new FormData(form, event.submitter);
         buttons.forEach((button) => { button.disabled = true; });
         try {
-            const answer = await fetch(form.action, {
-                method: 'POST', body, headers: {Accept: 'application/json'}, credentials: 'same-origin',
-            });
-            const kind = answer.headers.get('Content-Type') || '';
-            if (!kind.startsWith('application/json')) {
-                throw new Error(answer.status === 403 || answer.redirected
-                    ? 'You are no longer logged in, or may not decide this. Load the page again.'
-                    : `The site answered with error ${answer.status}. Nothing was decided.`);
-            }
-            const told = await answer.json();
+            const {answer, told} = await post(form.action, body);
             if (answer.ok || answer.status === 409) {
                 settle(row, told.message, answer.ok);
                 return;
@@ -88,6 +93,14 @@
     }
 
     // --- The search for a category: the listbox pattern of WAI-ARIA ----------------------------------------
+
+    // What matched is set off: pieces of text, some of them marked.
+    function marked(parts) {
+        return parts.map(([text, matched]) => {
+            const shown = text.split(' > ').join(' › ');
+            return matched ? element('mark', '', shown) : shown;
+        });
+    }
 
     function picker(box) {
         const input = box.querySelector('input');
@@ -161,13 +174,17 @@
             }
             list.replaceChildren();
             results.forEach((found, at) => {
-                const option = element('li', '', found.name);
+                const option = element('li');
+                option.append(...marked(found.name_parts));
                 option.id = `${list.id}-${at}`;
                 option.setAttribute('role', 'option');
                 option.setAttribute('aria-selected', 'false');
-                Object.assign(option.dataset, found);
-                if (found.above) {
-                    option.append(element('small', '', found.above.split(' > ').join(' › ')));
+                const {code, name, above} = found;
+                Object.assign(option.dataset, {code, name, above});
+                if (above) {
+                    const place = element('small');
+                    place.append(...marked(found.above_parts));
+                    option.append(place);
                 }
                 option.addEventListener('mousedown', (event) => {
                     event.preventDefault();
@@ -236,16 +253,15 @@
         input.addEventListener('blur', close);
     }
 
-    function start() {
-        document.body.classList.add('cat-scripted');
-        document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', decide));
-        document.querySelectorAll('.cat-pick').forEach(picker);
+    // Brings the fields and pictures below `root` to life.
+    function enhance(root) {
+        root.querySelectorAll('.cat-pick').forEach(picker);
         // A note is not an editable column: the list's own script must not ask about unsaved changes.
-        document.querySelectorAll('.cat-other').forEach((cell) => {
+        root.querySelectorAll('.cat-other').forEach((cell) => {
             cell.addEventListener('change', (event) => event.stopPropagation());
         });
         // A picture that does not load leaves its place empty instead of a broken sign.
-        document.querySelectorAll('img.cat-image').forEach((image) => {
+        root.querySelectorAll('img.cat-image').forEach((image) => {
             const clear = () => image.replaceWith(element('span', 'cat-image cat-no-image'));
             image.addEventListener('error', clear);
             if (image.complete && !image.naturalWidth && image.currentSrc) {
@@ -253,6 +269,17 @@
             }
         });
     }
+
+    function start() {
+        document.body.classList.add('cat-scripted');
+        // The page of single cards has ways of its own to decide: review.js.
+        if (!document.getElementById('cat-review')) {
+            document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', decide));
+        }
+        enhance(document);
+    }
+
+    window.categoriesQueue = {element, enhance, post};
 
     if (document.readyState === 'loading') {
         document.addEventListener('DOMContentLoaded', start);

@@ -1,31 +1,20 @@
 "use strict";
 
-// Asks for categories once the seller pauses; an answer to an older title is dropped.
-const PAUSE = 200;
+// The example: categories for a title, once the seller pauses.
 const title = document.getElementById("title");
 const list = document.getElementById("candidates");
 const hint = document.getElementById("hint");
-let timer;
-let asked = 0;
 
-title.addEventListener("input", () => {
-  clearTimeout(timer);
-  timer = setTimeout(ask, PAUSE);
-});
-
-async function ask() {
-  const mine = ++asked;
+async function ask(signal) {
   const query = new URLSearchParams({ title: title.value });
-  let answer;
-  try {
-    answer = await (await fetch(`${title.dataset.answer}?${query}`)).json();
-  } catch {
-    answer = { error: "No suggestions at the moment: pick a category yourself." };
-  }
-  if (mine !== asked) return;
-  const candidates = answer.candidates ?? [];
+  return (await fetch(`${title.dataset.answer}?${query}`, { signal })).json();
+}
+
+function show(answer, error) {
+  const told = error ? { error: "No suggestions at the moment: pick a category yourself." } : answer;
+  const candidates = told.candidates ?? [];
   const silence = title.value.trim() ? "Nothing to go by yet." : "Categories are suggested as you type.";
-  hint.textContent = answer.error ?? (candidates.length ? "" : silence);
+  hint.textContent = told.error ?? (candidates.length ? "" : silence);
   list.replaceChildren(...candidates.map(row));
 }
 
@@ -37,3 +26,5 @@ function row(candidate) {
   item.append(share, text);
   return item;
 }
+
+title.addEventListener("input", window.categoriesAsking(200, ask, show));

@@ -1,0 +1,126 @@
+"""The audit: a random sample of what the model filed by itself, for people to judge."""
+
+import hashlib
+import heapq
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db import router, transaction
+from django.utils import timezone
+
+from ..models import ClassifiableProduct, Source, Suggestion, get_product_model
+from ..models.suggestion import cluster_of_title
+from ..selectors import acts_in_force
+from .asking import ASKED, REPLACED
+from .bulk import insert_rows, update_rows
+
+PAGE = 1000
+"""Products that are read, or written, at a time."""
+
+_FILED = {"category_source": Source.MODEL, "needs_review": False}
+"""What the model has filed by itself; what it is not sure of any more waits for a person already."""
+
+
+def audit_fill(size: int, *, salt: str = "audit") -> int:
+    """Let `size` of the products that the model has filed wait in the audit queue; returns how many are new.
+
+    Chosen by a hash of primary key and `salt`: the same ones however often it is asked, and a random sample
+    of all that the model has filed, however sure it was. What people then decide measures its precision: the
+    act's `queue` is "audit", its `from_category` what the model had said, its `to_category` the truth. One
+    that a person has judged as it stands is not asked about again. A product that the model files anew leaves
+    the audit; fill it again. Reads the key of every product that the
+    model filed, a page at a time. Raises ValueError for a size below 1.
+    """
+    if size < 1:
+        raise ValueError(f"The audit sample is to have {size} products; expected 1 or more.")
+    using = router.db_for_write(Suggestion)
+    drawn = heapq.nsmallest(size, ((_draw(pk, salt), pk) for pk in _filed_by_model(using)))
+    new = 0
+    for start in range(0, len(drawn), PAGE):
+        page = {pk: 1 - share for share, pk in drawn[start : start + PAGE]}
+        with transaction.atomic(using=using):
+            new += _put(page, using)
+    return new
+
+
+def _filed_by_model(using: str) -> Iterator[Any]:
+    """The primary keys of what the model has filed, PAGE at a time."""
+    filed = get_product_model()._base_manager.using(using).filter(**_FILED)
+    keys = filed.order_by("pk").values_list("pk", flat=True)
+    rest = keys
+    while page := list(rest[:PAGE]):
+        yield from page
+        rest = keys.filter(pk__gt=page[-1])
+
+
+def _draw(pk: Any, salt: str) -> float:
+    """A number from 0 to 1 that looks random, and is always the same for these two."""
+    digest = hashlib.blake2b(f"{salt}:{pk}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def _put(page: dict[Any, float], using: str) -> int:
+    """Put these products (primary key → place in the queue) into the audit; returns how many were not in
+    it."""
+    model = get_product_model()
+    audit, at = Suggestion.Queue.AUDIT, timezone.now()
+    products = model._base_manager.using(using).filter(pk__in=page, **_FILED)
+    locked = {row.pk: row for row in products.order_by("pk").select_for_update()}
+    for pk in _judged(locked, using):
+        del locked[pk]
+    paths = dict(products.values_list("pk", "category__path"))
+    codes = dict(products.values_list("pk", "category__code"))
+    titles = dict(products.values_list("pk", model.classifier_fields["title"]))
+    waiting = Suggestion.objects.using(using).filter(
+        product_id__in=list(locked), status=Suggestion.Status.PENDING
+    )
+    # One that waits to be refined keeps its candidates.
+    known = {pk: (key, queue) for pk, key, queue in waiting.values_list("product_id", "pk", "queue")}
+    moved = [(key, audit.value, page[pk]) for pk, (key, queue) in known.items() if queue != audit]
+    update_rows(Suggestion, ("queue", "priority"), moved, using=using)
+    fresh = [row for pk, row in locked.items() if pk not in known]
+    insert_rows(
+        Suggestion,
+        ASKED,
+        (
+            (
+                row.pk,
+                [
+                    {
+                        "category_code": codes[row.pk],
+                        "category_path": paths[row.pk],
+                        "confidence": row.category_confidence or 0.0,
+                    }
+                ],
+                Suggestion.Status.PENDING.value,
+                "drawn at random from what the model has filed",
+                row.model_version,
+                row.text_digest,
+                "",
+                at,
+                at,
+                audit.value,
+                cluster_of_title(titles[row.pk]),
+                codes[row.pk],
+                row.category_confidence or 0.0,
+                page[row.pk],
+            )
+            for row in fresh
+        ),
+        using=using,
+        on_conflict="product",
+        replace=REPLACED,
+    )
+    return len(moved) + len(fresh)
+
+
+def _judged(products: Mapping[Any, ClassifiableProduct], using: str) -> set[Any]:
+    """Those that a person has judged in an audit when the model had filed the same text at the same place:
+    sent away, they stay filed by the model."""
+    acts = acts_in_force(products).using(using).filter(queue=Suggestion.Queue.AUDIT)
+    told = acts.order_by().values_list("product_id", "from_category_id", "suggestion_before__text_digest")
+    return {
+        pk
+        for pk, category, text in told
+        if (category, text) == (products[pk].category_id, products[pk].text_digest)
+    }

@@ -1,0 +1,166 @@
+"""The review page while answers come late: none turns what is typed into a decision, or undoes another."""
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from apps.categories.models import Suggestion
+from tests.categories.admin.conftest import MakeSuggestion
+
+from .conftest import OpenBrowser
+from .test_queue import decided
+from .test_review_page import QUEUE, REVIEW, at, maria, readable, told
+
+__all__ = ["maria"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LATE = """(fails) => {
+    const real = window.fetch;
+    window.fetch = async (address, options) => {
+        if (!String(address).includes('/decide/')) {
+            return real(address, options);
+        }
+        const answer = fails ? null : await real(address, options);
+        await new Promise((done) => { window.letAnswerCome = done; });
+        if (fails) {
+            throw new TypeError('refused');
+        }
+        return answer;
+    };
+}"""
+COME = "() => window.letAnswerCome()"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_answer_does_not_take_the_focus_from_a_note(
+    fails: bool, maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "one thing")
+    page.evaluate(LATE, fails)
+    page.keyboard.press("1")
+    at(page, "two thing")
+    page.keyboard.press("n")
+    page.keyboard.type("late")
+    page.evaluate(COME)
+    expect(told(page)).to_contain_text("was not decided" if fails else "is filed under")
+
+    page.keyboard.type(" rrr 1 p")
+
+    at(page, "two thing")
+    assert page.evaluate("document.activeElement.value") == "late rrr 1 p"
+    assert [decided(row)[0] for row in rows] == ["pending" if fails else "approved", "pending", "pending"]
+    if fails:
+        page.get_by_role("button", name="Back to it").click()
+        at(page, "one thing")
+        expect(page.get_by_role("alert").first).to_have_text(
+            "The site cannot be reached. Nothing was decided."
+        )
+
+
+def test_an_answer_costs_the_next_key_nothing(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "one thing")
+    page.evaluate(LATE, False)
+    page.keyboard.press("1")
+    at(page, "two thing")
+
+    page.evaluate(COME)
+    expect(told(page)).to_contain_text("“one thing” is filed under")
+    page.keyboard.press("1")
+
+    at(page, "three thing")
+    page.evaluate(COME)
+    expect(told(page)).to_contain_text("“two thing” is filed under")
+    assert [decided(row)[0] for row in rows] == ["approved", "approved", "pending"]
+
+
+def test_nothing_is_decided_while_an_undo_is_under_way(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "one thing")
+    page.evaluate(LATE, False)
+    page.keyboard.press("1")
+    at(page, "two thing")
+    page.keyboard.press("u")
+    page.keyboard.press("2")
+    page.evaluate(COME)
+
+    at(page, "one thing")
+    expect(told(page)).to_have_text("Taken back: “one thing” is as it was.")
+    assert [decided(row)[0] for row in rows] == ["pending"] * 3
+
+
+def test_a_reload_keeps_what_is_handed_out(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    for name in ("one", "two", "three", "four"):
+        make_suggestion(f"{name} thing")
+    mine = Suggestion.objects.filter(claimed_by=maria)
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "one thing")
+    page.reload()
+    at(page, "one thing")
+    page.wait_for_timeout(500)
+    assert mine.count() == 3
+    page.goto("about:blank")
+    for _ in range(50):
+        if not mine.exists():
+            break
+        page.wait_for_timeout(100)
+    assert mine.count() == 0
+
+
+def test_in_the_list_a_key_never_decides_another_row_than_the_last(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    page = open_browser(maria)
+    page.goto(f"{QUEUE}?order=oldest")
+    for _ in rows:
+        page.keyboard.press("j")
+    page.keyboard.press("1")
+    expect(page.locator(f"#row-{rows[2].pk}")).to_contain_text("is filed under")
+
+    page.keyboard.press("1")
+    page.wait_for_timeout(300)
+
+    assert [decided(row)[0] for row in rows] == ["pending", "pending", "approved"]
+
+
+def test_what_was_undone_in_another_window_comes_again(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    names = [f"{letter * 3} thing" for letter in "abcdefgh"]
+    rows = [make_suggestion(name) for name in names]
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    for name in names[:3]:
+        at(page, name)
+        page.keyboard.press("1")
+    at(page, names[3])
+    expect(told(page)).to_contain_text(names[2])
+    other = open_browser(maria)
+    other.goto(QUEUE)
+    for _ in range(3):
+        other.locator("#cat-undo").evaluate("(form) => form.requestSubmit()")
+        other.wait_for_load_state("networkidle")
+    other.context.close()
+
+    for _ in range(8):
+        readable(page)
+        page.keyboard.press("1")
+        page.wait_for_timeout(400)
+
+    assert [decided(row)[0] for row in rows] == ["approved"] * 8

@@ -1,0 +1,181 @@
+"""The audit: drawn at random once and for all, decided like anything else, and recognisable afterwards."""
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+
+from apps.categories import figures, selectors, services
+from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.models import Assignment, Category, Product, Suggestion
+from apps.categories.services import samples
+
+from .conftest import SURE, UNSURE
+
+pytestmark = pytest.mark.django_db
+
+AddProducts = Callable[..., list[Product]]
+
+
+@pytest.fixture
+def filed(live_model: ProductionClassifier, add_products: AddProducts, admin_user: User) -> list[Product]:
+    """Eight products that the model filed, one that waits, one that a person filed."""
+    products = add_products(*[SURE] * 8, UNSURE, SURE)
+    services.products_sweep(services.SweepOptions())
+    drills = Category.objects.get(code="CAT_TOOLS_DRILLS")
+    services.product_set_category(products[9], drills, actor=admin_user)
+    return products
+
+
+def drawn() -> list[object]:
+    return [row.product_id for row in selectors.queue_in_order("audit")]
+
+
+def test_the_sample_is_the_same_however_often_it_is_drawn(
+    filed: list[Product], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "PAGE", 3)
+    assert services.audit_fill(4) == 4
+    first = drawn()
+    assert set(first) < {product.pk for product in filed[:8]}
+    assert (services.audit_fill(4), drawn()) == (0, first)
+    assert services.audit_fill(5) == 1
+    assert drawn()[:4] == first
+    assert services.audit_fill(100, salt="another") == 3
+    assert set(drawn()) == {product.pk for product in filed[:8]}, "only what the model filed"
+    with pytest.raises(ValueError, match="expected 1 or more"):
+        services.audit_fill(0)
+
+
+def test_the_audit_is_no_part_of_the_queue_and_its_decisions_are_marked(
+    filed: list[Product], admin_user: User
+) -> None:
+    services.audit_fill(2)
+    assert [row.product_id for row in selectors.review_queue()] == [filed[8].pk]
+    assert not selectors.refine_queue().exists()
+    right, wrong = services.claim_next(admin_user, order="audit", count=2, category_code="CAT_TOOLS_DRILLS")
+    assert not Product.objects.filter(pk=right.product_id, needs_review=True).exists()
+    services.suggestion_approve(right, actor=admin_user)
+    saws = Category.objects.get(code="CAT_TOOLS_SAWS")
+    services.suggestion_correct(wrong, actor=admin_user, category=saws)
+    lines = Assignment.objects.filter(queue="audit").order_by("pk")
+    assert [(line.from_source, line.from_category_id == line.to_category_id) for line in lines] == [
+        ("model", True),
+        ("model", False),
+    ]
+    assert drawn() == []
+    services.decision_undo(lines[1], actor=admin_user)
+    assert drawn() == [wrong.product_id]
+    assert Product.objects.get(pk=wrong.product_id).category_source == "model"
+
+
+def test_one_that_waits_to_be_refined_keeps_its_candidates(
+    filed: list[Product], live_model: ProductionClassifier
+) -> None:
+    candidates = [{"category_code": "CAT_X", "category_path": "X", "confidence": 0.3}]
+    product = filed[0]
+    Suggestion.objects.create(
+        product=product,
+        candidates=candidates,
+        model_version="m",
+        text_digest="d",
+        created_at=product.classified_at or "2026-01-01T00:00Z",
+        updated_at="2026-01-01T00:00Z",
+    )
+    assert services.audit_fill(8) == 8
+    assert Suggestion.objects.get(product=product).candidates == candidates
+    assert product.pk in drawn()
+
+
+def test_what_the_model_is_not_sure_of_any_more_stays_in_the_review_queue(filed: list[Product]) -> None:
+    Product.objects.filter(pk=filed[0].pk).update(title=UNSURE)
+    services.products_sweep(services.SweepOptions())
+    assert Product.objects.get(pk=filed[0].pk).category_source == "model"
+    assert services.audit_fill(100) == 7
+    assert {row.product_id for row in selectors.review_queue()} == {filed[0].pk, filed[8].pk}
+
+
+def test_one_that_was_sent_away_is_not_drawn_again_until_the_model_has_filed_it_anew(
+    filed: list[Product], admin_user: User
+) -> None:
+    services.audit_fill(1)
+    away = selectors.queue_in_order("audit")[0]
+    services.suggestion_reject(away, actor=admin_user)
+    assert services.audit_fill(1) == 0
+    assert drawn() == []
+    services.decision_undo(Assignment.objects.latest("pk"), actor=admin_user)
+    assert drawn() == [away.product_id]
+    services.suggestion_reject(away, actor=admin_user)
+    Product.objects.filter(pk=away.product_id).update(title="silk shawl")
+    services.products_sweep(services.SweepOptions())
+    assert services.audit_fill(1) == 1
+    assert drawn() == [away.product_id]
+
+
+def test_the_audit_measures_precision(filed: list[Product], admin_user: User) -> None:
+    """Kept or refined is right; corrected, sent away or left without a place is wrong; undone is nothing."""
+    tools, saws, drills = (
+        Category.objects.get(code=code) for code in ("CAT_TOOLS", "CAT_TOOLS_SAWS", "CAT_TOOLS_DRILLS")
+    )
+    Product.objects.filter(pk=filed[7].pk).update(category=tools)
+    Product.objects.filter(pk=filed[6].pk).update(model_version="other")
+    services.audit_fill(8)
+    rows = {row.product_id: row for row in selectors.queue_in_order("audit")}
+    kept, corrected, away, undone, above, unfiled, other, refined = (rows[one.pk] for one in filed[:8])
+    services.suggestion_approve(kept, actor=admin_user)
+    services.suggestion_correct(corrected, actor=admin_user, category=saws)
+    services.suggestion_reject(away, actor=admin_user)
+    services.suggestion_correct(undone, actor=admin_user, category=saws)
+    services.decision_undo(Assignment.objects.latest("pk"), actor=admin_user)
+    services.suggestion_correct(above, actor=admin_user, category=tools)
+    services.product_set_category(filed[5], None, actor=admin_user)
+    services.suggestion_correct(refined, actor=admin_user, category=drills)
+    services.product_set_category(filed[8], saws, actor=admin_user)  # of another queue
+
+    found = figures.audit_figures(limit=5)
+
+    assert (found.whole.drawn, found.whole.waiting) == (8, 2)
+    assert (found.whole.judged.rows, found.whole.judged.right) == (6, 2)
+    assert found.whole.judged.interval == figures.clopper_pearson(6, 2)
+    assert [(one.judged.version, one.judged.rows, one.waiting, one.drawn) for one in found.versions] == [
+        (filed_by(kept), 6, 1, 7),
+        ("other", 0, 1, 1),
+    ]
+    assert len(figures.audit_figures(limit=1).versions) == 1
+    assert drawn() == [row.product_id for row in selectors.queue_in_order("audit") if row in (undone, other)]
+    assert unfiled.pk not in Suggestion.objects.values_list("pk", flat=True), "it is answered"
+
+
+def filed_by(suggestion: Suggestion) -> str:
+    return suggestion.model_version
+
+
+def test_the_age_of_one_that_is_drawn_counts_from_the_draw(filed: list[Product]) -> None:
+    old = Suggestion.objects.create(
+        product=filed[0],
+        candidates=[],
+        status=Suggestion.Status.REJECTED,
+        model_version="m",
+        text_digest="d",
+        created_at="2026-01-01T00:00Z",
+        updated_at="2026-01-01T00:00Z",
+    )
+    services.audit_fill(8)
+    old.refresh_from_db()
+    assert (old.queue, old.created_at) == ("audit", old.updated_at)
+
+
+def test_the_command_draws(filed: list[Product], db: None) -> None:
+    out = StringIO()
+    call_command("draw_audit_sample", "--size", "3", stdout=out)
+    assert "3 more products wait in the audit queue" in out.getvalue()
+    assert len(drawn()) == 3
+    call_command("draw_audit_sample", "--size", "3", stdout=out)
+    assert "Nothing more to draw" in out.getvalue()
+    silent = StringIO()
+    call_command("draw_audit_sample", stdout=silent, verbosity=0)
+    assert (silent.getvalue(), len(drawn())) == ("", 8)
+    with pytest.raises(CommandError, match="size"):
+        call_command("draw_audit_sample", "--size", "0")
