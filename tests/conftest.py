@@ -35,6 +35,22 @@ TINY_ENCODER = TrainingConfig(
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as a site has it.
+
+    A database in memory has one connection, which Django's live server lends to all its threads: two requests
+    of a browser at once then run in one transaction and release each other's savepoints.
+    """
+    from django.db import connections
+
+    connection = connections["default"]
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
 def tiny_rows() -> tuple[LabelledRow, ...]:
     """The labelled rows behind the tiny model."""
     return labelled_rows()

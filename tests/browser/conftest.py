@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -50,6 +50,8 @@ def playwright() -> Iterator[Playwright]:
     """Playwright runs an event loop in this thread, which Django would take for an asynchronous caller."""
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    # What a page says comes when it comes: a busy machine is no fault of it.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as started:
         yield started
     if before is None:

@@ -2,14 +2,14 @@
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from apps.categories.models import Suggestion
 from tests.categories.admin.conftest import MakeSuggestion
 
 from .conftest import OpenBrowser
 from .test_queue import decided
-from .test_review_page import QUEUE, REVIEW, at, maria, readable, told
+from .test_review_page import QUEUE, REVIEW, answered, at, maria, readable, told
 
 __all__ = ["maria"]
 
@@ -29,7 +29,12 @@ LATE = """(fails) => {
         return answer;
     };
 }"""
-COME = "() => window.letAnswerCome()"
+
+
+def come(page: Page) -> None:
+    """Lets the answer that is held back come, once it is there."""
+    page.wait_for_function("() => window.letAnswerCome")
+    page.evaluate("() => { window.letAnswerCome(); window.letAnswerCome = null; }")
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -45,7 +50,7 @@ def test_an_answer_does_not_take_the_focus_from_a_note(
     at(page, "two thing")
     page.keyboard.press("n")
     page.keyboard.type("late")
-    page.evaluate(COME)
+    come(page)
     expect(told(page)).to_contain_text("was not decided" if fails else "is filed under")
 
     page.keyboard.type(" rrr 1 p")
@@ -72,12 +77,12 @@ def test_an_answer_costs_the_next_key_nothing(
     page.keyboard.press("1")
     at(page, "two thing")
 
-    page.evaluate(COME)
+    come(page)
     expect(told(page)).to_contain_text("“one thing” is filed under")
     page.keyboard.press("1")
 
     at(page, "three thing")
-    page.evaluate(COME)
+    come(page)
     expect(told(page)).to_contain_text("“two thing” is filed under")
     assert [decided(row)[0] for row in rows] == ["approved", "approved", "pending"]
 
@@ -94,7 +99,7 @@ def test_nothing_is_decided_while_an_undo_is_under_way(
     at(page, "two thing")
     page.keyboard.press("u")
     page.keyboard.press("2")
-    page.evaluate(COME)
+    come(page)
 
     at(page, "one thing")
     expect(told(page)).to_have_text("Taken back: “one thing” is as it was.")
@@ -139,6 +144,24 @@ def test_in_the_list_a_key_never_decides_another_row_than_the_last(
     assert [decided(row)[0] for row in rows] == ["pending", "pending", "approved"]
 
 
+def test_in_the_list_undo_waits_for_what_is_on_its_way(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    page = open_browser(maria)
+    page.goto(f"{QUEUE}?order=oldest")
+    page.keyboard.press("1")
+    expect(page.locator(f"#row-{rows[0].pk}")).to_contain_text("is filed under")
+    page.evaluate(LATE, False)
+    page.keyboard.press("r")
+
+    page.keyboard.press("u")
+    come(page)
+
+    expect(page.get_by_text("Taken back: “two thing” is as it was.")).to_be_visible()
+    assert [decided(row)[0] for row in rows] == ["approved", "pending", "pending"]
+
+
 def test_what_was_undone_in_another_window_comes_again(
     maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
 ) -> None:
@@ -161,6 +184,7 @@ def test_what_was_undone_in_another_window_comes_again(
     for _ in range(8):
         readable(page)
         page.keyboard.press("1")
-        page.wait_for_timeout(400)
+        answered(page)
+        page.wait_for_load_state("networkidle")
 
     assert [decided(row)[0] for row in rows] == ["approved"] * 8

@@ -338,18 +338,15 @@ def test_a_claim_runs_out(shop_tree: None, admin_user: User, anna: User, setting
     left = row.claimed_until - timezone.now()  # type: ignore[operator]  # it is claimed
     assert timedelta(minutes=2) < left <= timedelta(minutes=3)
     assert services.claim_next(anna) == []
-    assert not services.claim(row, actor=anna)
-    assert services.claim(row, actor=admin_user)
     Suggestion.objects.update(claimed_until=timezone.now())
     assert services.claim_next(anna) == [row]
-    assert not services.claim(row, actor=admin_user)
+    assert services.claim_next(admin_user) == []
 
 
 def test_a_claim_never_stops_a_decision(shop_tree: None, admin_user: User, anna: User) -> None:
     cluster(1)
     row = services.claim_next(admin_user)[0]
     services.suggestion_approve(row, actor=anna)
-    assert not services.claim(row, actor=admin_user), "it is decided"
     with pytest.raises(services.AlreadyDecided, match="anna has already approved"):
         services.suggestion_approve(row, actor=admin_user)
     assert services.claim_next(admin_user) == []

@@ -4,7 +4,7 @@ from ..inference.errors import ClassifierUnavailable
 from .alert import QueueAlert, queue_alert
 from .answers import Explanation, ModelInfo, SuggestedCategory, classify, explain, model_info, suggest
 from .catalogue import ImportSummary, products_import
-from .claims import claim, claim_next, claims_release
+from .claims import claim_next, claims_release
 from .deciding import AlreadyDecided, ReviewError
 from .filing import products_classify
 from .label_errors import LabelErrors, LabelSuspect, label_errors_fill
@@ -49,7 +49,6 @@ __all__ = [
     "TaxonomySummary",
     "UndoSummary",
     "audit_fill",
-    "claim",
     "claim_next",
     "claims_release",
     "classify",

@@ -59,15 +59,6 @@ def _one_at_a_time() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [HANDING_OUT])
 
 
-def claim(suggestion: Suggestion, *, actor: User) -> bool:
-    """Hold this one for `actor`; False when it is decided, or somebody else holds it. One statement."""
-    now = timezone.now()
-    until = now + timedelta(minutes=get_settings().claim_minutes)
-    one = Suggestion.objects.filter(pk=suggestion.pk, status=Suggestion.Status.PENDING)
-    free = one.exclude(claimed_until__gt=now) | one.filter(claimed_by=actor)
-    return bool(free.update(claimed_by=actor, claimed_until=until))
-
-
 def claims_release(actor: User, *, until: datetime | None = None) -> int:
     """Give back what this reviewer holds, or of that what runs out at `until` or before; returns how many."""
     held = Suggestion.objects.filter(status=Suggestion.Status.PENDING, claimed_by=actor)

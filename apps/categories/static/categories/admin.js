@@ -63,6 +63,23 @@
         return {answer, told: await answer.json()};
     }
 
+    const underway = new Set();
+
+    function submitted(event) {
+        const sending = decide(event);
+        underway.add(sending);
+        sending.finally(() => underway.delete(sending));
+    }
+
+    // Undoes what was decided last, which may be what is still on its way.
+    async function undo(event) {
+        if (underway.size) {
+            event.preventDefault();
+            await Promise.all([...underway]);
+            event.target.requestSubmit();
+        }
+    }
+
     async function decide(event) {
         const form = event.target;
         const row = document.getElementById(form.id.replace('decide-', 'row-'));
@@ -274,7 +291,8 @@
         document.body.classList.add('cat-scripted');
         // The page of single cards has ways of its own to decide: review.js.
         if (!document.getElementById('cat-review')) {
-            document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', decide));
+            document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', submitted));
+            document.getElementById('cat-undo')?.addEventListener('submit', undo);
         }
         enhance(document);
     }
