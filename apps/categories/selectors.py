@@ -15,6 +15,7 @@ from .models import (
     Assignment,
     Category,
     ClassifiableProduct,
+    ClassificationRun,
     Source,
     Suggestion,
     get_product_model,
@@ -250,6 +251,13 @@ def acts_in_force(products: Iterable[Any] | None = None) -> QuerySet[Assignment]
     if products is not None:
         acts = acts.filter(product_id__in=list(products))
     return acts.filter(~Exists(Assignment.objects.filter(undoes=OuterRef("pk"))))
+
+
+def acts_overtaken(run: ClassificationRun) -> QuerySet[Assignment]:
+    """Acts of a run in force on whose product somebody or something else has acted since: undoing the run
+    leaves them."""
+    since = acts_in_force().filter(product=OuterRef("product"), pk__gt=OuterRef("pk"))
+    return acts_in_force().filter(run=run).filter(Exists(since.exclude(run=run)))
 
 
 def decision_in_force(product: ClassifiableProduct) -> Assignment | None:

@@ -310,6 +310,28 @@ def test_what_was_skipped_comes_back_by_the_key_for_undo(
     assert decided(rows[0]) == ("pending", None)
 
 
+def test_a_note_that_is_half_written_outlives_a_reload_until_it_is_sent(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two")]
+    page = open_browser(maria)
+    note = page.locator("[name=note]:visible")
+    for address in (REVIEW, f"{QUEUE}?order=oldest"):
+        page.goto(address)
+        page.keyboard.press("n")
+        page.keyboard.type("ask")
+        page.reload()
+        expect(note.first).to_have_value("ask")
+        page.keyboard.press("1")
+        expect(page.get_by_text("is filed under").first).to_be_visible()
+        page.locator("#cat-undo").evaluate("(form) => form.requestSubmit()")
+        expect(page.get_by_text(re.compile("Taken back"))).to_be_visible()
+        page.reload()
+        expect(note.first).to_have_value("")
+    lines = Assignment.objects.filter(product_id=rows[0].product_id, source=Source.HUMAN, act="file")
+    assert [line.note for line in lines] == ["ask", "ask"]
+
+
 def test_next_cards_that_cannot_be_loaded_are_no_empty_queue(
     maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
 ) -> None:

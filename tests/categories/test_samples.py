@@ -6,8 +6,9 @@ from io import StringIO
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
-from apps.categories import figures, selectors, services
+from apps.categories import figures, runtime, selectors, services
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.models import Assignment, Category, Product, Suggestion
 from apps.categories.services import samples
@@ -69,6 +70,33 @@ def test_the_audit_is_no_part_of_the_queue_and_its_decisions_are_marked(
     services.decision_undo(lines[1], actor=admin_user)
     assert drawn() == [wrong.product_id]
     assert Product.objects.get(pk=wrong.product_id).category_source == "model"
+
+
+def test_what_else_is_likely_is_offered_too(
+    filed: list[Product],
+) -> None:
+    saws = Category.objects.get(code="CAT_TOOLS_SAWS")
+    Product.objects.filter(pk=filed[0].pk).update(category=saws, category_confidence=0.97)
+    Category.objects.filter(code="CAT_CLOTHING_SHAWLS").update(is_active=False)
+    said = services.classify([SURE], top_k=3)[0]
+    services.audit_fill(8)
+    rows = {row.product_id: row.candidates for row in selectors.queue_in_order("audit")}
+    first, *others = rows[filed[0].pk]
+    assert first == {"category_code": saws.code, "category_path": saws.path, "confidence": 0.97}
+    active = set(Category.objects.active().values_list("code", flat=True))
+    assert [item["category_code"] for item in others] == [
+        item["category_code"] for item in said if item["category_code"] in active - {saws.code}
+    ]
+    codes = [item["category_code"] for item in rows[filed[1].pk]]
+    assert codes[0] == said[0]["category_code"]
+    assert len(codes) == len(set(codes)) > 1
+
+
+def test_without_a_model_only_its_place_is_offered(filed: list[Product], settings: Settings) -> None:
+    settings.CATEGORY_CLASSIFIER = {**settings.CATEGORY_CLASSIFIER, "ARTIFACT": "none.pt"}
+    runtime.reset()
+    assert services.audit_fill(8) == 8
+    assert {len(row.candidates) for row in selectors.queue_in_order("audit")} == {1}
 
 
 def test_one_that_waits_to_be_refined_keeps_its_candidates(

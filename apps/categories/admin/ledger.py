@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from .. import services
+from .. import selectors, services
 from ..inference.decision import percent
 from ..models import Assignment, ClassificationRun, ModelVersion
 from ..selectors import product_relations
@@ -141,6 +141,8 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
             else:
                 self.message_user(request, summary.sentence(), messages.SUCCESS)
             return HttpResponseRedirect(address)
+        acts = _products(selectors.acts_in_force().filter(run=run))
+        overtaken = _products(selectors.acts_overtaken(run))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Undo run {pk}?",
@@ -148,7 +150,8 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
             "media": self.media,
             "run": run,
             "in_short": counts_line(run.counts) or "nothing",
-            "acts": run.assignments.count(),
+            "taken_back": acts - overtaken,
+            "overtaken": overtaken,
         }
         request.current_app = self.admin_site.name  # read by {% url %}
         return TemplateResponse(request, "categories/admin/run_undo.html", context)
@@ -194,6 +197,11 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
     def what_it_did(self, run: ClassificationRun) -> SafeString:
         address = reverse("admin:categories_assignment_changelist", current_app=self.admin_site.name)
         return format_html('<a href="{}?run__id__exact={}">What it filed</a>', address, run.pk)
+
+
+def _products(acts: QuerySet[Assignment]) -> int:
+    """How many products these acts are upon."""
+    return acts.order_by().values("product").distinct().count()
 
 
 @admin.register(ModelVersion)

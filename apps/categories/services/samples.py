@@ -8,9 +8,12 @@ from typing import Any
 from django.db import router, transaction
 from django.utils import timezone
 
+from ..conf import get_settings
+from ..inference.errors import ClassifierUnavailable
 from ..models import ClassifiableProduct, Source, Suggestion, get_product_model
 from ..models.suggestion import cluster_of_title
-from ..selectors import acts_in_force
+from ..selectors import active_categories, acts_in_force
+from .answers import classify
 from .asking import ASKED, REPLACED
 from .bulk import insert_rows, update_rows
 
@@ -28,8 +31,9 @@ def audit_fill(size: int, *, salt: str = "audit") -> int:
     of all that the model has filed, however sure it was. What people then decide measures its precision: the
     act's `queue` is "audit", its `from_category` what the model had said, its `to_category` the truth. One
     that a person has judged as it stands is not asked about again. A product that the model files anew leaves
-    the audit; fill it again. Reads the key of every product that the
-    model filed, a page at a time. Raises ValueError for a size below 1.
+    the audit; fill it again. The place where it is filed comes first, then what the live model takes for next
+    likely; without a live model only the first. Reads the key of every product that the model filed, a page
+    at a time. Raises ValueError for a size below 1.
     """
     if size < 1:
         raise ValueError(f"The audit sample is to have {size} products; expected 1 or more.")
@@ -38,9 +42,31 @@ def audit_fill(size: int, *, salt: str = "audit") -> int:
     new = 0
     for start in range(0, len(drawn), PAGE):
         page = {pk: 1 - share for share, pk in drawn[start : start + PAGE]}
+        # Before the transaction: nobody waits for a model that is slow.
+        likely = _likely(page, using)
         with transaction.atomic(using=using):
-            new += _put(page, using)
+            new += _put(page, likely, using)
     return new
+
+
+def _likely(page: Mapping[Any, float], using: str) -> dict[Any, list[dict[str, Any]]]:
+    """By primary key: the candidates of the live model for those that do not wait yet; empty without one."""
+    products = get_product_model()._base_manager.using(using).filter(pk__in=page, **_FILED)
+    waiting = Suggestion.objects.using(using).filter(product_id__in=page, status=Suggestion.Status.PENDING)
+    new = list(products.exclude(pk__in=waiting.values("product_id")))
+    try:
+        found = classify([product.classifier_text() for product in new], top_k=get_settings().top_k)
+    except ClassifierUnavailable:
+        return {}
+    known = active_categories({item["category_code"] for one in found for item in one})
+    return {
+        product.pk: [
+            {**item, "category_path": known[item["category_code"]].path}
+            for item in one
+            if item["category_code"] in known
+        ]
+        for product, one in zip(new, found, strict=True)
+    }
 
 
 def _filed_by_model(using: str) -> Iterator[Any]:
@@ -59,9 +85,9 @@ def _draw(pk: Any, salt: str) -> float:
     return int.from_bytes(digest) / 2**64
 
 
-def _put(page: dict[Any, float], using: str) -> int:
-    """Put these products (primary key → place in the queue) into the audit; returns how many were not in
-    it."""
+def _put(page: Mapping[Any, float], likely: Mapping[Any, list[dict[str, Any]]], using: str) -> int:
+    """Put these products (primary key → place in the queue) into the audit, with their `likely` candidates;
+    returns how many were not in it."""
     model = get_product_model()
     audit, at = Suggestion.Queue.AUDIT, timezone.now()
     products = model._base_manager.using(using).filter(pk__in=page, **_FILED)
@@ -90,7 +116,8 @@ def _put(page: dict[Any, float], using: str) -> int:
                         "category_code": codes[row.pk],
                         "category_path": paths[row.pk],
                         "confidence": row.category_confidence or 0.0,
-                    }
+                    },
+                    *(item for item in likely.get(row.pk, ()) if item["category_code"] != codes[row.pk]),
                 ],
                 Suggestion.Status.PENDING.value,
                 "drawn at random from what the model has filed",

@@ -10,7 +10,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.categories import services
-from apps.categories.models import Assignment, Category, ClassificationRun, Product, Source, Suggestion
+from apps.categories.models import (
+    Assignment,
+    Category,
+    ClassificationRun,
+    Product,
+    Source,
+    Suggestion,
+)
 
 from .conftest import MakeSuggestion
 from .pages import QUEUE, bulk, page, seen, told
@@ -182,6 +189,24 @@ def test_a_bulk_act_is_undone_from_the_page_of_its_run(
     assert f"Run {run.pk} was undone." in again
     elsewhere = reviewing.post(f"{RUNS}{run.pk}/undo/?next=//example.org/")
     assert elsewhere.url == f"{RUNS}{run.pk}/change/"
+
+
+def test_the_page_says_beforehand_what_undoing_leaves(
+    reviewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
+) -> None:
+    rows = [make_suggestion(f"{name} saw") for name in "abc"]
+    run = approve(reviewing, *rows)
+    address = f"{RUNS}{run.pk}/undo/"
+    assert "touched since" not in page(reviewing.get(address))
+    for row, times in zip(rows, (1, 2, 0), strict=True):
+        for place in [tree["Hammers"], tree["Drills"]][:times]:
+            services.product_set_category(Product.objects.get(pk=row.product_id), place, actor=None)
+    asked = page(reviewing.get(address))
+    assert "takes back what it did to 1 product." in asked
+    assert "2 more were touched since by a person, an import or a later run, and stay as they are." in asked
+    assert told(reviewing.post(address)) == [
+        f"Run {run.pk} is undone: 1 taken back. 2 with later changes stay as they are."
+    ]
 
 
 def test_whose_run_may_be_undone(

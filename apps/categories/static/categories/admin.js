@@ -25,6 +25,7 @@
     // --- Decisions in place -------------------------------------------------------------------------------
 
     function settle(row, message, good) {
+        forget(row);
         const next = row.nextElementSibling;
         const cell = element('td');
         cell.colSpan = row.cells.length;
@@ -270,8 +271,19 @@
         input.addEventListener('blur', close);
     }
 
+    // A note that is half written outlives a reload, in this tab, until its product is decided.
+    function remember(note) {
+        note.value ||= sessionStorage.getItem(note.id) || '';
+        note.addEventListener('input', () => sessionStorage.setItem(note.id, note.value));
+    }
+
+    function forget(place) {
+        place.querySelectorAll('.cat-last [name=note]').forEach((note) => sessionStorage.removeItem(note.id));
+    }
+
     // Brings the fields and pictures below `root` to life.
     function enhance(root) {
+        root.querySelectorAll('.cat-last [name=note]').forEach(remember);
         root.querySelectorAll('.cat-pick').forEach(picker);
         // A note is not an editable column: the list's own script must not ask about unsaved changes.
         root.querySelectorAll('.cat-other').forEach((cell) => {
@@ -297,7 +309,7 @@
         enhance(document);
     }
 
-    window.categoriesQueue = {element, enhance, post};
+    window.categoriesQueue = {element, enhance, forget, post};
 
     if (document.readyState === 'loading') {
         document.addEventListener('DOMContentLoaded', start);

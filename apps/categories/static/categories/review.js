@@ -5,7 +5,7 @@
     const READY = 2; // Cards kept behind the one that is shown.
     const SENT_SKIPS = 500;
     const FRESH = 300; // Milliseconds in which nobody can have read a card: a double click must not decide it.
-    const {element, enhance, post} = window.categoriesQueue;
+    const {element, enhance, forget, post} = window.categoriesQueue;
 
     // --- One product at a time ------------------------------------------------------------------------------
 
@@ -171,6 +171,7 @@
         }
 
         function settled(card, message, good) {
+            forget(card);
             card.dataset.state = 'settled';
             card.replaceChildren(element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message));
         }
