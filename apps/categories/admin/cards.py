@@ -34,6 +34,8 @@ AHEAD = 3
 AT_MOST_AHEAD = 5
 SKIPPED_AT_MOST = 500
 """Cards that one sitting can pass over and not meet again."""
+SKIPPED_IN_ADDRESS = 250
+"""The same without scripts, where they stand in the address: servers refuse one of more than 4,094 bytes."""
 ALIKE_AT_MOST = 100
 """Near-duplicates that one decision can take along: more cannot be read."""
 COUNTED_AT_MOST = 1000
@@ -155,7 +157,7 @@ class CardViews(DecisionViews):
         cards = make_cards(self._handed_out(found), site=self.admin_site.name)
         waiting = selectors.queue_in_order(order, category_code=code).order_by()
         count = waiting[: COUNTED_AT_MOST + 1].count()
-        next_skip = ",".join(map(str, [*skip, *(card.row.pk for card in cards[:1])][-SKIPPED_AT_MOST:]))
+        next_skip = ",".join(map(str, [*skip, *(card.row.pk for card in cards[:1])][-SKIPPED_IN_ADDRESS:]))
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",

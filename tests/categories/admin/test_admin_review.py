@@ -228,6 +228,18 @@ def test_why_names_the_words_and_the_nearest_labelled_products(
     assert "Cordless drill Norrland" in whole
 
 
+def test_what_was_skipped_without_a_script_never_outgrows_the_address(
+    reviewing: Client, make_suggestion: MakeSuggestion
+) -> None:
+    last = make_suggestion("one thing")
+    skipped = ",".join(str(10**9 + number) for number in range(450))
+    html = page(reviewing.get(f"{REVIEW}?order=oldest&skip={skipped}"))
+    skip = re.search(r'href="([^"]+skip=[\d,]+)"', html)
+    assert skip is not None
+    assert len(skip[1]) < 4000
+    assert skip[1].endswith(f"{10**9 + 449},{last.pk}"), "the newest are kept"
+
+
 def test_skipping_without_a_script_leads_on(reviewing: Client, make_suggestion: MakeSuggestion) -> None:
     rows = [make_suggestion(f"{word} saw") for word in "ab"]
 
