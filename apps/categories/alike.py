@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Max
 
-from .models import Assignment, get_product_model
-from .models.product import LABELS
+from .models import LABELS, Assignment, get_product_model
 
 if TYPE_CHECKING:
     from .inference.title_index import TitleIndex

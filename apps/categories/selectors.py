@@ -12,6 +12,7 @@ from django.db.models.functions import RowNumber
 from .alike import nearest_labelled
 from .inference.text import TEXT_FIELDS
 from .models import (
+    LABELS,
     Assignment,
     Category,
     ClassifiableProduct,
@@ -20,7 +21,6 @@ from .models import (
     Suggestion,
     get_product_model,
 )
-from .models.product import LABELS
 from .models.suggestion import NO_CLUSTER
 from .search import tree_index
 

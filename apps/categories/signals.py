@@ -7,8 +7,7 @@ from django.dispatch import receiver
 
 from . import tasks
 from .inference.taxonomy import code_for_path
-from .models import Category, ClassifiableProduct, get_product_model
-from .models.product import LABELS
+from .models import LABELS, Category, ClassifiableProduct, get_product_model
 
 
 class _StoredCodes:

@@ -29,8 +29,15 @@ from apps.categories import runtime, selectors, services, tasks
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.files import ProductRow
 from apps.categories.inference.text import text_digest
-from apps.categories.models import Assignment, Category, ClassificationRun, Product, Source, Suggestion
-from apps.categories.models.product import LABELS
+from apps.categories.models import (
+    LABELS,
+    Assignment,
+    Category,
+    ClassificationRun,
+    Product,
+    Source,
+    Suggestion,
+)
 from apps.categories.services.history import filed_source
 from tests.rewriting import rewritten
 

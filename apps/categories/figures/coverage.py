@@ -9,8 +9,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, NullIf
 
-from ..models import Assignment, Source, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Assignment, Source, get_product_model
 from .bins import BINS, bin_of, place_of
 from .periods import last_mondays, period_of, start_of
 

@@ -2,10 +2,12 @@
 
 from .category import Category, CategoryCodeError, CategoryQuerySet
 from .ledger import Assignment, ClassificationRun, HistoryIsAppendOnly, ModelVersion
-from .product import ClassifiableProduct, Product, Source, get_product_model
+from .product import ClassifiableProduct, Product, get_product_model
+from .source import LABELS, Source
 from .suggestion import Candidate, Suggestion
 
 __all__ = [
+    "LABELS",
     "Assignment",
     "Candidate",
     "Category",

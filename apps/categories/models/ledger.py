@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from ..conf import product_model_label
-from .product import Source
+from .source import Source
 
 
 class HistoryIsAppendOnly(TypeError):

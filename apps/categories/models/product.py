@@ -8,19 +8,9 @@ from django.db import models, router, transaction
 
 from ..conf import PRODUCT_SETTING, product_model_label
 from ..inference.text import TEXT_FIELDS, text_digest
-
-
-class Source(models.TextChoices):
-    """Who says that a product belongs where it is."""
-
-    NONE = "none", "nobody yet"
-    IMPORT = "import", "import"
-    HUMAN = "human", "a person"
-    MODEL = "model", "the model"
-
-
-LABELS = (Source.HUMAN, Source.IMPORT)
-"""The sources that count as truth: no model overwrites them."""
+from .ledger import Assignment
+from .source import LABELS, Source
+from .suggestion import Suggestion
 
 FILING_COLUMNS = (
     "category_id",
@@ -198,9 +188,6 @@ class ClassifiableProduct(models.Model):
         return rows.values(*FILING_COLUMNS).first() or {}
 
     def _record_label(self, before: Mapping[str, Any], using: str) -> None:
-        from .ledger import Assignment
-        from .suggestion import Suggestion
-
         Assignment.objects.using(using).create(
             product_id=self.pk,
             from_category_id=before.get("category_id"),

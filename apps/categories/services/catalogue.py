@@ -15,8 +15,7 @@ from ..conf import get_settings
 from ..inference.files import ProductRow, RejectedRow
 from ..inference.taxonomy_file import TaxonomyEntry
 from ..inference.text import TEXT_FIELDS, text_digest
-from ..models import Category, ClassificationRun, Source, Suggestion, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Category, ClassificationRun, Source, Suggestion, get_product_model
 from .bulk import update_rows
 from .history import Line, history_write
 from .runs import closed_on_error, run_beat, run_finish, run_start

@@ -11,8 +11,7 @@ from django.utils import timezone
 from .. import runtime
 from ..conf import get_settings
 from ..inference.decision import ASSIGN, ASSIGN_PARENT, NONE, REVIEW, UNFAMILIAR, Policy
-from ..models import Category, ClassificationRun, Source, Suggestion, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.suggestion import cluster_of_title
 from .asking import ASKED, REPLACED
 from .bulk import insert_rows, update_rows

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from ..inference.decision import percent
 from ..inference.taxonomy import split_path
-from ..models import Category, Source, Suggestion, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Category, Source, Suggestion, get_product_model
 from ..models.suggestion import cluster_of_title
 from ..selectors import acts_in_force
 from .asking import ASKED, REPLACED

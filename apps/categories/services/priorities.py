@@ -9,8 +9,7 @@ from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
 from ..conf import get_settings
 from ..inference.review_value import ReviewValue, behind
-from ..models import Suggestion, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Suggestion, get_product_model
 from ..models.suggestion import NO_CLUSTER, cluster_of_title
 from ..selectors import ORDERS
 from .bulk import update_rows

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from ..models import (
+    LABELS,
     Assignment,
     Category,
     ClassifiableProduct,
@@ -16,7 +17,6 @@ from ..models import (
     Suggestion,
     get_product_model,
 )
-from ..models.product import LABELS
 from .deciding import (
     FILE,
     REJECT,

@@ -10,8 +10,7 @@ from django.db import router, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from ..models import Assignment, ClassificationRun, Source, Suggestion, get_product_model
-from ..models.product import LABELS
+from ..models import LABELS, Assignment, ClassificationRun, Source, Suggestion, get_product_model
 from ..selectors import acts_in_force
 from .bulk import update_rows
 from .deciding import ReviewError
