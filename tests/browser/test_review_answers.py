@@ -9,7 +9,7 @@ from tests.categories.admin.conftest import MakeSuggestion
 
 from .conftest import OpenBrowser
 from .test_queue import decided
-from .test_review_page import QUEUE, REVIEW, answered, at, maria, readable, told
+from .test_review_page import QUEUE, REVIEW, answered, at, maria, ready, told
 
 __all__ = ["maria"]
 
@@ -177,14 +177,13 @@ def test_what_was_undone_in_another_window_comes_again(
     other = open_browser(maria)
     other.goto(QUEUE)
     for _ in range(3):
-        other.locator("#cat-undo").evaluate("(form) => form.requestSubmit()")
-        other.wait_for_load_state("networkidle")
+        with other.expect_navigation():
+            other.locator("#cat-undo").evaluate("(form) => form.requestSubmit()")
     other.context.close()
 
     for _ in range(8):
-        readable(page)
+        ready(page)
         page.keyboard.press("1")
         answered(page)
-        page.wait_for_load_state("networkidle")
 
     assert [decided(row)[0] for row in rows] == ["approved"] * 8

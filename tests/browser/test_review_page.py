@@ -59,6 +59,12 @@ def readable(page: Page) -> None:
     expect(page.locator("article.cat-bigcard[data-fresh]")).to_have_count(0)
 
 
+def ready(page: Page) -> None:
+    """Wait until some card is shown and may be decided."""
+    expect(card(page)).to_be_visible()
+    readable(page)
+
+
 def answered(page: Page) -> None:
     """Wait until no decision is on its way any more."""
     expect(page.locator("article.cat-bigcard[data-state=sending]")).to_have_count(0)
@@ -94,7 +100,7 @@ def test_every_key(
     page.keyboard.press("s")
     at(page, "found thing")
     page.keyboard.press("/")
-    page.keyboard.type("shrits")
+    page.keyboard.insert_text("shrits")
     expect(page.locator(".cat-options").get_by_role("option", selected=True)).to_contain_text("Shirts")
     screenshot(page, "review-search")
     page.keyboard.press("Enter")
@@ -276,12 +282,17 @@ def test_a_double_click_decides_one_product(
     for name in ("one", "two", "three"):
         make_suggestion(f"{name} thing")
     page = open_browser(maria)
+    page.clock.install(time=0)
     page.goto(REVIEW)
     at(page, "one thing")
+    # Both clicks and the key at one moment, however slow the machine is.
+    page.clock.pause_at(10_000)
 
     page.get_by_role("button", name="Approve Tools > Drills").dblclick()
     page.keyboard.press("1")
 
+    expect(card(page)).to_have_attribute("aria-label", "two thing")
+    page.clock.run_for(1_000)
     at(page, "two thing")
     expect(told(page)).to_contain_text("“one thing” is filed")
     assert Assignment.objects.count() == 1
@@ -322,6 +333,7 @@ def test_a_note_that_is_half_written_outlives_a_reload_until_it_is_sent(
         page.keyboard.type("ask")
         page.reload()
         expect(note.first).to_have_value("ask")
+        readable(page)
         page.keyboard.press("1")
         expect(page.get_by_text("is filed under").first).to_be_visible()
         page.locator("#cat-undo").evaluate("(form) => form.requestSubmit()")
@@ -449,7 +461,7 @@ def test_a_script_tag_in_every_field_is_only_text(
     expect(card(page).locator(".cat-like li")).to_have_count(1)
     card(page).get_by_text("Also files 1 like it").click()
     page.keyboard.press("/")
-    page.keyboard.type("onerror")
+    page.keyboard.insert_text("onerror")
     expect(page.locator(".cat-options:visible [role=option]")).to_have_count(1)
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
@@ -548,7 +560,7 @@ def test_fifty_real_products_by_keyboard_only(
 
     expected: dict[int, str | None] = {}
     while len(expected) < 50:
-        readable(page)
+        ready(page)
         shown = card(page)
         pk = shown.get_attribute("data-pk")
         suggestion = Suggestion.objects.get(pk=pk)
@@ -563,7 +575,7 @@ def test_fifty_real_products_by_keyboard_only(
             expected |= dict.fromkeys([suggestion.product_id, *along], wanted)
         else:
             page.keyboard.press("/")
-            page.keyboard.type(wanted.replace(" > ", " "))
+            page.keyboard.insert_text(wanted.replace(" > ", " "))
             expect(page.locator(".cat-options:visible [role=option]").first).to_be_visible()
             page.keyboard.press("Enter")
             button = page.locator(".cat-option-button:visible")

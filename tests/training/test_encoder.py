@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from httpx2 import HTTPError
@@ -103,6 +104,20 @@ def test_what_is_served_is_what_was_trained(sample: encoder.Sample, tmp_path: Pa
         assert small is not None
         cosines = (small * own).sum(1) / np.linalg.norm(small, axis=1) / np.linalg.norm(own, axis=1)
         assert cosines.min() > 0.95
+
+
+def test_8_bit_weights_keep_to_7_of_them_for_processors_that_would_overflow(
+    tiny_encoder: TrainingResult,
+) -> None:
+    records = artifact.unseal(tiny_encoder.artifact, name="tiny")
+    graph = onnx.load_from_string(bytes(records["onnx_int8"]))
+    weights = [
+        onnx.numpy_helper.to_array(part)
+        for part in graph.graph.initializer
+        if part.data_type == onnx.TensorProto.INT8 and part.dims
+    ]
+    largest = max(int(np.abs(part.astype(np.int16)).max()) for part in weights)
+    assert largest == 64
 
 
 @pytest.mark.parametrize("each", [3, 80, 100])
