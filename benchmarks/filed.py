@@ -18,8 +18,8 @@ from sklearn.pipeline import make_union
 from sklearn.svm import LinearSVC
 
 from apps.categories.inference import artifact
-from apps.categories.inference.blend import log_softmax
 from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.softmax import log_softmax
 from apps.categories.inference.text import product_text
 from benchmarks import catalogues
 from benchmarks.certify import TARGET, oracle

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import router
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from ..models import (
@@ -139,18 +140,21 @@ def _close(group: Sequence[Verdict], values: Mapping[str, Any]) -> None:
             Suggestion.objects.filter(pk__in=moot, status=Suggestion.Status.PENDING).delete()
         return
     waiting = [item.suggestion for item in group if item.suggestion and item.suggestion.is_pending]
-    key = lambda suggestion: _status(suggestion, category)  # noqa: E731
-    for status, same in groupby(sorted(waiting, key=key), key=key):
-        suggestions = list(same)
-        changes = {**values, "status": status, "decided_category": category}
-        stored = Suggestion.objects.filter(
-            pk__in=[suggestion.pk for suggestion in suggestions], status=Suggestion.Status.PENDING
-        )
-        if stored.update(**changes) != len(suggestions):
-            raise AlreadyDecided("Somebody decided this at the same moment: look again.")
-        for suggestion in suggestions:
-            for name, value in changes.items():
-                setattr(suggestion, name, value)
+    if not waiting:
+        return
+    became = {suggestion.pk: _status(suggestion, category) for suggestion in waiting}
+    # One statement also where the place was a candidate of some of them alone.
+    cases = [
+        When(pk__in=[pk for pk, status in became.items() if status == one], then=Value(one))
+        for one in set(became.values())
+    ]
+    stored = Suggestion.objects.filter(pk__in=list(became), status=Suggestion.Status.PENDING)
+    changes = {**values, "decided_category": category}
+    if stored.update(status=Case(*cases), **changes) != len(waiting):
+        raise AlreadyDecided("Somebody decided this at the same moment: look again.")
+    for suggestion in waiting:
+        for name, value in {**changes, "status": became[suggestion.pk]}.items():
+            setattr(suggestion, name, value)
 
 
 def _status(suggestion: Suggestion, category: Category | None) -> Suggestion.Status:

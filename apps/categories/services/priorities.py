@@ -155,8 +155,6 @@ def _products(page: Iterable[Suggestion], using: str) -> dict[Any, _Product]:
         rows = rows.annotate(review_weight=F(weight) if isinstance(weight, str) else weight)
         columns.append("review_weight")
     return {
-        pk: _Product(
-            str(title or ""), max(float(value), 0.0) if value is not None and math.isfinite(value) else None
-        )
+        pk: _Product(str(title or ""), _weight(value))
         for pk, title, value in ((*row, None)[:3] for row in rows.values_list(*columns))
     }

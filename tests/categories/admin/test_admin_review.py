@@ -300,6 +300,8 @@ def test_a_decision_with_its_near_duplicates_costs_no_more(
     reviewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
 ) -> None:
     first, *others = (make_suggestion(f"Saw blade {number} mm") for number in range(40))
+    # Of one of them the place was no candidate.
+    others.append(make_suggestion("Saw blade 41 mm", [("Drills", 0.5)]))
     reviewing.get(REVIEW)
 
     with CaptureQueriesContext(connection) as spent:
@@ -309,7 +311,9 @@ def test_a_decision_with_its_near_duplicates_costs_no_more(
     statements = [query["sql"] for query in spent if "SAVEPOINT" not in query["sql"]]
     login = [sql for sql in statements if "django_session" in sql or '"auth_' in sql]
     assert len(statements) - len(login) <= 8, json.dumps(statements, indent=1)
-    assert Product.objects.filter(category=tree["Saws"]).count() == 40
+    assert Product.objects.filter(category=tree["Saws"]).count() == 41
+    statuses = [Suggestion.objects.get(pk=pk).status for pk in (first.pk, others[0].pk, others[-1].pk)]
+    assert statuses == ["approved", "approved", "corrected"]
 
 
 def test_an_order_that_is_none_is_refused(reviewing: Client) -> None:
