@@ -116,7 +116,7 @@ def test_rows_that_neither_model_was_held_out_of_are_needed(tiny_rows: tuple[Lab
         both.pair(fitted(places % 2 == 0), fitted(places % 2 == 1), data, TINY_ENCODER)
 
 
-def candidate(name: str, log_loss: float) -> Candidate:
+def candidate(name: str, log_loss: float, alone: float | None = None) -> Candidate:
     return Candidate(
         name=name,
         options=OPTIONS,
@@ -125,13 +125,14 @@ def candidate(name: str, log_loss: float) -> Candidate:
         top1=0.9,
         macro_f1=0.9,
         coverage=0.9,
+        alone=alone,
     )
 
 
 @pytest.mark.parametrize(
     ("losses", "kept"),
     [
-        ((0.5, 0.497, 0.499, 0.496), "linear"),
+        ((0.5, 0.4998, 0.499, 0.496), "linear"),
         ((0.5, 0.48, 0.478, 0.476), "cascade"),
         ((0.5, 0.5, 0.47, 0.499), "distilbert"),
         ((0.5, 0.48, 0.46, 0.47), "mean"),
@@ -141,11 +142,27 @@ def candidate(name: str, log_loss: float) -> Candidate:
 def test_auto_keeps_the_fastest_that_is_good_enough(
     losses: tuple[float, float, float, float], kept: str
 ) -> None:
-    names = ("linear", "cascade", "distilbert", "mean")
+    names, alone = ("linear", "cascade", "distilbert", "mean"), {"cascade": 0.9}
+    found = {name: candidate(name, loss, alone.get(name)) for name, loss in zip(names, losses, strict=True)}
 
-    assert (
-        choose({name: candidate(name, loss) for name, loss in zip(names, losses, strict=True)}).name == kept
-    )
+    assert choose(found).name == kept
+
+
+@pytest.mark.parametrize(
+    ("cascade", "mean", "kept"),
+    [(0.4994, 0.496, "cascade"), (0.4996, 0.496, "linear"), (0.4994, 0.494, "mean"), (0.501, 0.494, "mean")],
+)
+def test_a_cascade_need_gain_no_more_than_its_transformer_costs(
+    cascade: float, mean: float, kept: str
+) -> None:
+    found = {
+        "linear": candidate("linear", 0.5),
+        "cascade": candidate("cascade", cascade, alone=0.9),
+        "mean": candidate("mean", mean),
+        "distilbert": candidate("distilbert", 0.49),
+    }
+
+    assert choose(found).name == kept
 
 
 def test_the_weights_of_the_mean_are_those_of_the_least_log_loss() -> None:
