@@ -29,7 +29,7 @@ from training import data as checks
 from training import thresholds
 from training.backends import linear
 from training.backends.linear import LinearOptions
-from training.calibration import calibrate, fit_maps, fit_scale
+from training.calibration import PARTS, calibrate, fit_maps, fit_scale, fit_without_each, joined
 from training.data import TrainingData
 from training.splits import fold, position
 from training.thresholds import Threshold
@@ -171,6 +171,19 @@ def _ranked(rows: Held, tree: Tree, fitted_on: NDArray[np.bool_]) -> tuple[Ranke
     return rank(rows.scores.copy(), read, Calibration(scale=scale), k=5, tree=tree), scale
 
 
+def _calibrated(
+    plain: Ranked, labels: NDArray[np.int64], groups: NDArray[np.int64], tree: Tree, scale: float
+) -> tuple[Calibration, Ranked]:
+    """The maps of these rows, and each row under maps of other title groups, to certify on."""
+    parts = _parts(groups)
+    fits = fit_without_each(plain, labels, parts, tree, scale=scale)
+    return fit_maps(plain, labels, tree, scale=scale), joined(plain, parts, fits)
+
+
+def _parts(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.asarray(np.random.default_rng(0).integers(0, PARTS, int(groups.max()) + 1)[groups])
+
+
 def _side(groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
     """Half of the groups, drawn at random."""
     return np.asarray(np.random.default_rng(seed).random(int(groups.max()) + 1)[groups] < 0.5)
@@ -186,7 +199,7 @@ def oracle(confidences: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
 def calibration_error(name: str) -> None:
     """Print how far confidences are off, each row under maps of other title groups."""
     rows = held(name)
-    parts = np.random.default_rng(0).integers(0, 5, int(rows.groups.max()) + 1)[rows.groups]
+    parts = _parts(rows.groups)
     found = calibrate(rows.scores, rows.labels, parts, rows.weights, rows.tree(), k=5)
     print(
         f"| {name} | {len(parts):,} | {found.error_temperature:.4f} | {found.error_after:.4f} | "
@@ -204,8 +217,8 @@ def promise(name: str, draws: int, *, clear: bool) -> None:
     drawn: defaultdict[str, list[float]] = defaultdict(list)
     for seed in range(draws):
         side = _side(groups, seed)
-        maps = fit_maps(plain[side], labels[side], tree, scale=scale)
-        certified, fresh = mapped(plain[side], maps), mapped(plain[~side], maps)
+        maps, certified = _calibrated(plain[side], labels[side], groups[side], tree, scale)
+        fresh = mapped(plain[~side], maps)
         bars, _ = thresholds.choose(certified, labels[side], groups[side], tree, target=TARGET)
         for key, value in _draw(bars, fresh, labels[~side], tree).items():
             drawn[key].append(value)
@@ -253,9 +266,10 @@ def unknown(name: str) -> None:
         tree, side = rows.tree(), _side(rows.groups, 0)
         mine, other = ~rows.unseen & side, ~rows.unseen & ~side
         plain, scale = _ranked(rows, tree, mine)
-        maps = fit_maps(plain[mine], rows.labels[mine], tree, scale=scale)
+        labels, groups = rows.labels[mine], rows.groups[mine]
+        maps, certified = _calibrated(plain[mine], labels, groups, tree, scale)
         ranked = mapped(plain, maps)
-        bars, _ = thresholds.choose(ranked[mine], rows.labels[mine], rows.groups[mine], tree, target=TARGET)
+        bars, _ = thresholds.choose(certified, labels, groups, tree, target=TARGET)
         done = thresholds.filed(decide(ranked, bars.policy(), tree))
         open_ = thresholds.filed(decide(ranked, dataclasses.replace(bars, familiar=None).policy(), tree))
         weights.append(int(rows.unseen.sum()))

@@ -1,5 +1,6 @@
 """Scores to probabilities, fitted on predictions that the model did not train on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -43,7 +44,8 @@ class Calibrated:
     plain: Ranked
     """The held-out rows under the temperature alone."""
     honest: Ranked
-    """The held-out rows ranked by calibrations that were fitted on the other parts."""
+    """The held-out rows ranked by calibrations that were fitted on the other parts: what may be certified on.
+    Maps know the labels of the rows that they were fitted on, which would pass bars too often."""
     error_before: float
     """Expected calibration error of the plain softmax of the scores."""
     error_temperature: float
@@ -95,10 +97,8 @@ def calibrate(
     right = plain.classes[:, 0] == labels
     beneath = within(tree, plain.classes[:, 0], labels)
     there = tree.above[:, plain.classes[:, 0]].T >= 0
-    fits = [
-        fit_maps(plain[parts != part], labels[parts != part], tree, scale=scale) for part in np.unique(parts)
-    ]
-    both = _joined(plain, parts, fits)
+    fits = fit_without_each(plain, labels, parts, tree, scale=scale)
+    both = joined(plain, parts, fits)
     leaf = _loss(both.confidences[:, 0], right) < _loss(plain.confidences[:, 0], right)
     above = leaf and _loss(both.above[there], beneath[there]) < _loss(plain.above[there], beneath[there])
 
@@ -106,7 +106,7 @@ def calibrate(
         return replace(found, leaf=found.leaf if leaf else None, above=found.above if above else None)
 
     final = kept(fit_maps(plain, labels, tree, scale=scale))
-    honest = _joined(plain, parts, [kept(fit) for fit in fits])
+    honest = joined(plain, parts, [kept(fit) for fit in fits])
     before = rank(scores.copy(), everything, Calibration(scale=1.0), k=1).confidences[:, 0]
     sure = honest.confidences[:, 0].astype(np.float64)
     method = "temperature"
@@ -139,6 +139,22 @@ def fit_maps(plain: Ranked, labels: NDArray[np.int64], tree: Tree, *, scale: flo
         terms(left, plain.best[rows], plain.runner[rows]), within(tree, first, labels)[asked]
     )
     return Calibration(scale=scale, leaf=leaf, above=above if leaf else None)
+
+
+def fit_without_each(
+    plain: Ranked, labels: NDArray[np.int64], parts: NDArray[np.int64], tree: Tree, *, scale: float
+) -> list[Calibration]:
+    """For each part, by its number, the maps fitted on all the others."""
+    return [
+        fit_maps(plain[parts != part], labels[parts != part], tree, scale=scale) for part in np.unique(parts)
+    ]
+
+
+def joined(plain: Ranked, parts: NDArray[np.int64], fits: Sequence[Calibration]) -> Ranked:
+    """Each part under its own maps, in the order of the rows."""
+    order = np.argsort(parts, kind="stable")
+    by_part = [mapped(plain[parts == part], fit) for part, fit in zip(np.unique(parts), fits, strict=True)]
+    return Ranked.joined(by_part)[np.argsort(order)]
 
 
 def within(tree: Tree, first: NDArray[np.int64], labels: NDArray[np.int64]) -> Bools:
@@ -255,13 +271,6 @@ def error_by_chance(confidences: NDArray[np.float64], *, draws: int = 50, seed: 
             ]
         )
     )
-
-
-def _joined(plain: Ranked, parts: NDArray[np.int64], fits: list[Calibration]) -> Ranked:
-    """Each part under its own maps, in the order of the rows."""
-    order = np.argsort(parts, kind="stable")
-    by_part = [mapped(plain[parts == part], fit) for part, fit in zip(np.unique(parts), fits, strict=True)]
-    return Ranked.joined(by_part)[np.argsort(order)]
 
 
 def _loss(confidences: NDArray[np.float32], right: Bools) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.categories.inference.decisions import asked_above, decide
-from apps.categories.inference.ranking import Tree, mapped, rank
+from apps.categories.inference.ranking import Tree, rank
 from apps.categories.inference.taxonomy import Taxonomy
 from training.calibration import PARTS, Calibrated, calibrate
 from training.evaluation import Metrics, measure
@@ -85,16 +85,11 @@ def certify(
     parts = np.array([int(PARTS * position(group, salt="calibration")) for group in groups])
     numbers = np.unique(np.asarray(groups), return_inverse=True)[1]
     calibrated = calibrate(scores, truth, parts, np.asarray(weights, np.float64), tree, k=_kept(tree))
-    ranked = mapped(calibrated.plain, calibrated.calibration)
+    ranked = calibrated.honest
     threshold, categories = choose(ranked, truth, numbers, tree, target=target)
     decisions = decide(ranked, threshold.policy(), tree)
-    metrics = measure(
-        calibrated.honest.classes,
-        calibrated.honest.confidences,
-        truth,
-        filed=filed(decisions),
-        rightly=right_ones(decisions, ranked, truth, tree),
-    )
+    right = right_ones(decisions, ranked, truth, tree)
+    metrics = measure(ranked.classes, ranked.confidences, truth, filed=filed(decisions), rightly=right)
     return Certification(
         calibrated=calibrated, threshold=threshold, categories=categories, out_of_fold=metrics, tree=tree
     )

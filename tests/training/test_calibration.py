@@ -154,7 +154,7 @@ def test_joined_parts_are_in_the_order_of_the_rows() -> None:
     plain = rank(scores, np.ones(50, bool), Calibration(scale=1.0), k=2, tree=TREE)
     parts = np.arange(50) % 3
 
-    joined = calibration._joined(plain, parts, [Calibration(scale=1.0)] * 3)
+    joined = calibration.joined(plain, parts, [Calibration(scale=1.0)] * 3)
 
     assert isinstance(joined, Ranked)
     np.testing.assert_array_equal(joined.classes, plain.classes)
