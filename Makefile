@@ -6,6 +6,7 @@ PIP_ARGS ?=
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ROWS ?= 10000
+JOBS ?= 2
 DATA ?=
 
 BIN := $(VENV)/bin
@@ -20,7 +21,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 help:
 	@echo 'make demo             a filed shop from an invented catalogue; DATA=file.csv.gz takes yours'
 	@echo 'make serve            the site at http://$(HOST):$(PORT)/admin/'
-	@echo 'make test             every test on SQLite, the database part on PostgreSQL too (TEST_POSTGRES_URL)'
+	@echo 'make test             every test on SQLite, the database part on PostgreSQL too (TEST_POSTGRES_URL); JOBS=2'
 	@echo 'make lint             ruff, mypy, missing migrations'
 	@echo 'make test-slow        the long loops: twenty kills, ten thousand flips, a thousand cuts'
 	@echo "A smaller torch:      make demo PIP_ARGS='--extra-index-url URL', the index of CPU builds (README)"
@@ -50,10 +51,10 @@ serve: $(VENV)/.ml
 	BUNORAA_DEBUG=1 $(BIN)/python manage.py runserver $(HOST):$(PORT)
 
 test: $(VENV)/.dev
-	DATABASE_URL= $(BIN)/python -m pytest tests
+	DATABASE_URL= $(BIN)/python -m pytest tests -n $(JOBS) --dist loadfile
 	@if [ -n "$$TEST_POSTGRES_URL" ]; then \
 		echo 'The database part again, on PostgreSQL:'; \
-		DATABASE_URL="$$TEST_POSTGRES_URL" $(BIN)/python -m pytest tests/categories; \
+		DATABASE_URL="$$TEST_POSTGRES_URL" $(BIN)/python -m pytest tests/categories -n $(JOBS) --dist loadfile; \
 	else \
 		echo 'NOT TESTED on PostgreSQL: set TEST_POSTGRES_URL=postgres://user:password@host:5432/name to do so.'; \
 	fi

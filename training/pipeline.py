@@ -1,10 +1,13 @@
 """From labelled rows to a sealed artifact: validate, split, select, fit, calibrate, certify, export."""
 
 import hashlib
+import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from training.label_errors import Suspect, held_out_suspects
 from training.redact import redact_rows
 from training.splits import in_test
 from training.thresholds import Threshold
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "onnx", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +123,7 @@ def run(
             "redacted": redaction.counts(),
             "findings": [finding.text for finding in data.findings],
         },
+        "packages": packages(),
         "options": config.as_dict(),
         "options_from": dict(origin or {}),
         "training": dict(fitted.notes),
@@ -142,6 +148,16 @@ def run(
         suspects=_suspects(redaction.rows, held, fitted.scores[fitted.held], certified),
         checkpoints=fitted.checkpoints,
     )
+
+
+def packages() -> dict[str, str]:
+    """The versions that a training depends on, of those that are installed: with them, the same rows, options
+    and seed give the same model again."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def data_digest(rows: Sequence[LabelledRow]) -> str:

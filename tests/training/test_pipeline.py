@@ -1,12 +1,14 @@
 """One training run: what it promises about splits, evidence, the artifact and repetition."""
 
 import json
+import platform
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import sklearn
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
@@ -77,6 +79,14 @@ def test_the_same_rows_and_seed_give_the_same_bytes(tiny_result: TrainingResult)
 
     assert records(again) == records(tiny_result)
     assert pipeline.run(labelled_rows(), TINY, now=NOW).artifact == tiny_result.artifact
+
+
+def test_the_header_says_with_which_packages(tiny_result: TrainingResult) -> None:
+    told = tiny_result.header["packages"]
+
+    assert told["numpy"] == np.__version__
+    assert told["scikit-learn"] == sklearn.__version__
+    assert told["python"] == platform.python_version()
 
 
 def test_the_data_digest_ignores_the_order_of_rows() -> None:
