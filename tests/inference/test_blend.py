@@ -48,7 +48,18 @@ def test_the_encoder_is_asked_only_where_the_linear_engine_is_not_sure() -> None
     assert encoder.asked == [["shawl", "?"]]
     assert scores.argmax(axis=1)[:2].tolist() == [0, 1]
     assert read.tolist() == [True, True, False]
-    np.testing.assert_allclose(scores[0], log_softmax(np.array([SURE], np.float32), 2.0)[0], rtol=1e-6)
+    expected = log_softmax(np.array([SURE], np.float32), 2.0)[0]
+    np.testing.assert_allclose(log_softmax(scores, 1.0)[0], expected, rtol=1e-6)
+
+
+def test_the_best_score_is_the_linear_engines_so_that_the_unknown_is_told() -> None:
+    linear = Told({"drill": SURE, "shawl": TORN, "?": UNREAD})
+    encoder = Told({"shawl": [0.0, 60.0, 0.0], "?": [0.0, 60.0, 0.0]})
+
+    scores, _ = BlendModel(linear, encoder, options()).scores(["drill", "shawl", "?"])
+
+    assert scores.max(axis=1).tolist() == [SURE[0], TORN[0], UNREAD[0]]
+    assert scores.argmax(axis=1).tolist() == [0, 1, 1]
 
 
 def test_its_vectors_are_those_of_the_encoder() -> None:
@@ -66,7 +77,7 @@ def test_the_linear_engines_words_count_where_it_answers_alone() -> None:
     assert (word, weights.tolist()) == ("drill", [SURE[0], SURE[2]])
     ((word, (lost,)),) = model.word_weights("shawl", [1])
     full, _ = model.scores(["shawl"])
-    assert (word, lost) == ("shawl", pytest.approx(full[0, 1] + np.log(3)))
+    assert (word, lost) == ("shawl", pytest.approx(log_softmax(full, 1.0)[0, 1] + np.log(3)))
 
 
 def test_the_rest_is_the_weighted_geometric_mean_of_both_probabilities() -> None:
@@ -79,7 +90,7 @@ def test_the_rest_is_the_weighted_geometric_mean_of_both_probabilities() -> None
         return np.asarray(powers / powers.sum())
 
     wanted = softmax(TORN, 2.0) ** 0.9 * softmax([0.0, 6.0, 0.0], 0.5) ** 0.4
-    np.testing.assert_allclose(np.exp(scores[0]), wanted / wanted.sum(), rtol=1e-5)
+    np.testing.assert_allclose(np.exp(log_softmax(scores, 1.0)[0]), wanted / wanted.sum(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("weights", "best"), [((1.0, 0.0), 0), ((0.0, 1.0), 1)])
@@ -108,8 +119,8 @@ def test_a_share_of_the_prior_is_taken_off_the_encoders_part_alone() -> None:
 
     leveled = softmax([0.0, 2.0, 0.0], 0.5) / np.exp(prior) ** 0.5
     wanted = softmax(TORN, 2.0) ** 0.5 * (leveled / leveled.sum()) ** 0.5
-    np.testing.assert_allclose(np.exp(scores[0]), wanted / wanted.sum(), rtol=1e-5)
-    np.testing.assert_allclose(np.exp(scores[1]), softmax([0.0, 2.0, 0.0], 0.5), rtol=1e-5)
+    np.testing.assert_allclose(np.exp(log_softmax(scores, 1.0)[0]), wanted / wanted.sum(), rtol=1e-5)
+    np.testing.assert_allclose(np.exp(log_softmax(scores, 1.0)[1]), softmax([0.0, 2.0, 0.0], 0.5), rtol=1e-5)
 
 
 @pytest.mark.parametrize("prior", [None, np.zeros(4, np.float32)])
@@ -125,6 +136,7 @@ def test_a_text_that_one_engine_cannot_read_is_the_others_alone() -> None:
     scores, read = BlendModel(linear, encoder, options()).scores(["only encoder", "only linear"])
 
     assert read.all()
+    scores = log_softmax(scores, 1.0)
     np.testing.assert_allclose(
         scores[0], log_softmax(np.array([[0.0, 0.0, 6.0]], np.float32), 0.5)[0], rtol=1e-5
     )

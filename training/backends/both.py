@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from apps.categories.inference.blend import BlendOptions, mixed, sure, without_prior
+from apps.categories.inference.blend import BlendOptions, likened, mixed, sure, without_prior
 from apps.categories.inference.errors import ParityRefused, TrainingRefused
 from apps.categories.inference.softmax import log_softmax
 from training.backends import encoder_family, linear_family, ranks
@@ -109,7 +109,7 @@ class Pair:
             alone = {"linear": linear, "distilbert": encoder}[name]
             return replace(alone, notes=notes, checkpoints=encoder.checkpoints)
         scores = np.full(linear.scores.shape, NOTHING, np.float32)
-        scores[self.held] = chosen.scores
+        scores[self.held] = likened(chosen.scores, linear.scores[self.held].max(axis=1))
         prior = self.log_prior
         blend = {
             "engine": "blend",

@@ -65,7 +65,8 @@ class BlendOptions:
 
 
 class BlendModel:
-    """Scores are log-probabilities. May be used by several threads at once, as both engines may."""
+    """Scores are log-probabilities, each row moved as `likened` says. May be used by several threads at once,
+    as both engines may."""
 
     def __init__(
         self, linear: Scorer, encoder: Scorer, options: BlendOptions, log_prior: Floats | None = None
@@ -83,8 +84,9 @@ class BlendModel:
         self._linear, self._encoder, self._options = linear, encoder, options
 
     def scores(self, texts: Sequence[str]) -> tuple[Floats, Flags]:
-        """Log-probabilities (texts, classes), and which texts either engine could read (texts,)."""
+        """Scores (texts, classes), and which texts either engine could read (texts,)."""
         scores, read = self._linear.scores(texts)
+        likeness = scores.max(axis=1)
         scores = log_softmax(scores, self._options.linear_scale)
         unsure = np.flatnonzero(~sure(scores, self._options.bar) | ~read).tolist()
         if len(unsure):
@@ -97,7 +99,7 @@ class BlendModel:
                 log_prior=self._log_prior,
             )
             read[unsure] |= understood
-        return scores, read
+        return likened(scores, likeness), read
 
     def embed(self, texts: Sequence[str]) -> Floats | None:
         """The encoder's vectors (texts, width); None when its artifact has none."""
@@ -116,6 +118,15 @@ def sure(log_probabilities: Floats, bar: float | None) -> Flags:
     if bar is None:
         return np.zeros(len(log_probabilities), np.bool_)
     return np.asarray(log_probabilities.max(axis=1) >= np.log(max(bar, 1e-12)), np.bool_)
+
+
+def likened(log_probabilities: Floats, likeness: Floats) -> Floats:
+    """Each row (classes,) moved by a number, so that its best is `likeness`: the linear engine's best score.
+
+    That changes no probability; but what is low there is unlike everything trained on, which probabilities
+    that sum to 1 have forgotten, see `ranking.Ranked.best`.
+    """
+    return np.asarray(log_probabilities + (likeness - log_probabilities.max(axis=1))[:, None], np.float32)
 
 
 def mixed(
