@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from apps.categories.inference.ranking import Calibration, rank
 from training.outcomes import CELLS, KEPT, NO_ANSWER, Outcomes
 
+LEAST_BELIEF = 0.5
+"""Less than this is believed of no category: one that the model hardly ever recognises has an average near 0,
+which any confidence reaches."""
 OFFERED = 3
 """Candidates that a suspect is shown with: the better one, the label, and the next best."""
 
@@ -19,19 +22,17 @@ class SuspectedLabel:
 
     row: int
     """Place in the outcomes."""
-    rank: int
-    """Which of its candidates it believes in, 0 for the best."""
     margin: float
-    """How far the confidence in that one exceeds that in the label."""
+    """How far the confidence in the best candidate exceeds that in the label."""
 
 
 def suspected_labels(outcomes: Outcomes) -> list[SuspectedLabel]:
     """The suspected labels, the clearest first (by how far the belief exceeds that in the label).
 
-    A category is believed of a row when its confidence reaches the average confidence that the model has in
-    that category over the rows labelled so; of several, the most confident. A row that is believed to belong
-    elsewhere, and more so than where its label says, is suspected: the off-diagonal of the confident joint.
-    Only the kept candidates are looked at. A model finds least among the rows that it has learned from.
+    The best candidate of a row is believed when its confidence reaches the average confidence that the model
+    has in that category over the rows labelled so, and LEAST_BELIEF. A row that is believed to belong
+    elsewhere than its label says is suspected: the off-diagonal of the confident joint, where a belief is
+    also the likeliest. A model finds least among the rows that it has learned from.
     """
     usable = outcomes.read & (outcomes.truth < outcomes.known)
     return _suspected(
@@ -80,7 +81,7 @@ def held_out_suspects(
     for label in found:
         names = [codes[place] for place in classes[label.row].tolist()]
         best = list(zip(names, confidences[label.row].tolist(), strict=True))
-        better, mine = best[label.rank], (codes[truth[label.row]], float(own[label.row]))
+        better, mine = best[0], (codes[truth[label.row]], float(own[label.row]))
         others = [item for item in best if item[0] not in (better[0], mine[0])][: OFFERED - 2]
         rest = sorted([*others, mine], key=lambda item: -item[1])
         suspects.append(Suspect(row=label.row, candidates=(better, *rest), margin=label.margin))
@@ -102,14 +103,12 @@ def _suspected(
     total = np.bincount(labels, weights=own[usable].astype(np.float64), minlength=known)
     # A category that no row is labelled with has no average to reach.
     average = np.divide(total, rows, out=np.full(known, np.inf), where=rows > 0)
-    candidates = np.where(classes == NO_ANSWER, 0, classes)
-    reached = confidences >= average[candidates]
-    best = reached.argmax(axis=1)
-    every = np.arange(len(best))
-    margin = confidences[every, best] - own
-    suspected = usable & reached.any(axis=1) & (candidates[every, best] != truth) & (margin > 0)
+    best = np.where(classes[:, 0] == NO_ANSWER, 0, classes[:, 0])
+    sure = confidences[:, 0]
+    believed = sure >= np.maximum(average[best], LEAST_BELIEF)
+    margin = sure - own
     found = [
-        SuspectedLabel(row=row, rank=int(best[row]), margin=float(margin[row]))
-        for row in np.flatnonzero(suspected).tolist()
+        SuspectedLabel(row=row, margin=float(margin[row]))
+        for row in np.flatnonzero(usable & believed & (best != truth)).tolist()
     ]
     return sorted(found, key=lambda label: (-label.margin, label.row))

@@ -85,18 +85,18 @@ def worst_mistakes(outcomes: Outcomes, suspected: Sequence[SuspectedLabel]) -> l
     wrong = outcomes.read & ~outcomes.right & (outcomes.truth < outcomes.known)
     places = [place for place, yes in enumerate(wrong.tolist()) if yes]
     places.sort(key=lambda place: -float(outcomes.confidences[place, 0]))
-    return [_mistake(outcomes, place, 0, suspected=place in doubted) for place in places]
+    return [_mistake(outcomes, place, suspected=place in doubted) for place in places]
 
 
-def _mistake(outcomes: Outcomes, place: int, rank: int, *, suspected: bool) -> Mistake:
+def _mistake(outcomes: Outcomes, place: int, *, suspected: bool) -> Mistake:
     row = outcomes.rows[place]
     title = " ".join(row.title.split())
     return Mistake(
         name=row.name(),
         title=title if len(title) <= TITLE else f"{title[: TITLE - 1]}…",
         label=outcomes.paths[int(outcomes.truth[place])],
-        answer=outcomes.paths[int(outcomes.classes[place, rank])],
-        confidence=float(outcomes.confidences[place, rank]),
+        answer=outcomes.paths[int(outcomes.classes[place, 0])],
+        confidence=float(outcomes.confidences[place, 0]),
         own=float(outcomes.own[place]),
         filed=outcomes.decisions[place].action in FILED,
         suspected=suspected,
@@ -121,9 +121,7 @@ def _page(given: ReportInput, drawn: Mapping[str, Plot], pairs: Sequence[Confusi
         all_confusions=len(pairs),
         mistakes=mistakes[:SHOWN],
         all_mistakes=len(mistakes),
-        suspected=[
-            _mistake(given.outcomes, found.row, found.rank, suspected=True) for found in suspected[:SHOWN]
-        ],
+        suspected=[_mistake(given.outcomes, found.row, suspected=True) for found in suspected[:SHOWN]],
         all_suspected=len(suspected),
         categories=sorted(categories, key=_needs_work),
         unknown=[category for category in categories if not category.known],

@@ -33,7 +33,7 @@ def test_a_belief_counts_from_the_average_of_its_category() -> None:
         )
     )
 
-    assert [(label.row, label.rank) for label in found] == [(4, 0)]
+    assert [label.row for label in found] == [4]
     assert found[0].margin == pytest.approx(0.65)
 
 
@@ -49,20 +49,34 @@ def test_a_wrong_answer_under_the_average_is_no_suspicion() -> None:
     assert found == []
 
 
-def test_the_best_candidate_that_reaches_its_average_is_believed() -> None:
+def test_another_candidate_than_the_best_is_not_believed() -> None:
     found = suspected_labels(
         outcomes(
             (SAWS, [(SAWS, 0.9)], ASIDE, False),
             (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
             (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
-            # Saws average 0.9 and are not reached; kitchens average 0.3 and are.
+            # Saws average 0.9 and are not reached; kitchens average 0.3, but are not the likeliest.
             (KITCHEN, [(KITCHEN, 0.3), (SAWS, 0.2)], ASIDE, False),
             (DRILLS, [(SAWS, 0.5), (KITCHEN, 0.4), (DRILLS, 0.1)], ASIDE, False),
         )
     )
 
-    assert [(label.row, label.rank) for label in found] == [(4, 1)]
-    assert found[0].margin == pytest.approx(0.3)
+    assert found == []
+
+
+def test_what_is_likelier_wrong_is_not_believed_of_a_category_that_is_never_recognised() -> None:
+    def found(sure: float) -> list[int]:
+        suspected = suspected_labels(
+            outcomes(
+                (DRILLS, [(DRILLS, 0.9)], ASIDE, False),
+                (KITCHEN, [(DRILLS, 0.8), (KITCHEN, 0.0)], ASIDE, False),
+                (DRILLS, [(KITCHEN, sure), (DRILLS, 0.1)], ASIDE, False),
+            )
+        )
+        return [label.row for label in suspected]
+
+    assert 2 not in found(0.49)
+    assert 2 in found(0.5)
 
 
 def test_the_label_is_not_suspected_where_the_model_believes_it_more() -> None:

@@ -182,7 +182,7 @@ def _reason(suspect: LabelSuspect, places: Mapping[str, Category]) -> str:
         f"“{_name(places[code].path)}” ({percent(sure.get(code, 0.0))})"
         for code in (suspect.candidates[0][0], suspect.category_code)
     )
-    return f"the label {label} may be wrong: similar products are labelled {better}"
+    return f"the label {label} may be wrong: a model of the other labels says {better}"
 
 
 def _name(path: str) -> str:
