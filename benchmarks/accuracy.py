@@ -33,7 +33,8 @@ from benchmarks import catalogues
 from training import data as checks
 from training import selection
 from training.backends import encoder_family, linear, linear_family
-from training.backends.both import choose, pair
+from training.backends.both import pair
+from training.backends.candidates import choose
 from training.backends.fitted import Fitted
 from training.config import TrainingConfig
 from training.data import LabelledRow, TrainingData

@@ -98,7 +98,9 @@ def test_a_suspect_waits_with_the_better_category_first_and_its_label_stays(labe
         (DRILLS, "Tools > Drills"),
         (MUGS, "Kitchen > Mugs"),
     ]
-    assert row.reason == ("the label “Drills” (20%) may be wrong: a model of the other labels says “Saws” (80%)")
+    assert row.reason == (
+        "the label “Drills” (20%) may be wrong: a model of the other labels says “Saws” (80%)"
+    )
     assert (row.top_code, row.top_confidence, row.priority, row.threshold) == (SAWS, 0.8, 0.6, None)
     assert (row.cluster, row.model_version) == (group_key("jigsaw blade"), "m1")
     assert not selectors.review_queue().exists()

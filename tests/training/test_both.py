@@ -16,7 +16,7 @@ from apps.categories.inference.softmax import log_softmax
 from tests.conftest import TINY_ENCODER
 from training import pipeline
 from training.backends import both
-from training.backends.both import Candidate, choose, coverage
+from training.backends.candidates import Candidate, bars, choose, coverage, fastest
 from training.backends.fitted import Fitted
 from training.config import TrainingConfig
 from training.data import LabelledRow, validate
@@ -165,6 +165,25 @@ def test_a_cascade_need_gain_no_more_than_its_transformer_costs(
     assert choose(found).name == kept
 
 
+def test_a_cascade_is_as_right_as_the_mean_or_fast_and_no_worse_than_its_transformer() -> None:
+    def one(top1: float, alone: float | None = None, macro: float = 0.8) -> Candidate:
+        return replace(candidate("cascade", 0.5, alone), top1=top1, macro_f1=macro)
+
+    slow, fast, faster = one(0.92, 0.3), one(0.915, 0.75), one(0.913, 0.9)
+    every = [slow, fast, faster]
+
+    def kept(mean: float, transformer: float, macro: float = 0.8) -> Candidate | None:
+        others = {"mean": one(mean), "transformer": one(transformer, macro=macro)}
+        return fastest(every, **others, tolerated=0.003)
+
+    assert kept(0.916, 0.9) is faster
+    assert kept(0.92, 0.91) is fast
+    assert kept(0.92, 0.919) is slow
+    assert kept(0.92, 0.91, macro=0.81) is slow
+    assert kept(0.93, 0.91) is fast
+    assert kept(0.93, 0.93) is None
+
+
 def test_the_weights_of_the_mean_are_those_of_the_least_log_loss() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 5, 3000)
@@ -277,9 +296,9 @@ def test_the_linear_tier_answers_alone_only_where_it_is_certified() -> None:
     sureness = rng.uniform(0.8, 1, 4000).astype(np.float32)
     right = rng.random(4000) < sureness
 
-    bars = both._bars(sureness, right, 0.9)
+    found = bars(sureness, right, 0.9)
 
-    assert bars
-    assert bars == sorted(bars)
-    assert all(right[sureness >= bar].mean() >= 0.9 for bar in bars)
-    assert both._bars(sureness, np.zeros(4000, bool), 0.9) == []
+    assert found
+    assert found == sorted(found)
+    assert all(right[sureness >= bar].mean() >= 0.9 for bar in found)
+    assert bars(sureness, np.zeros(4000, bool), 0.9) == []

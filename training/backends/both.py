@@ -12,22 +12,15 @@ from apps.categories.inference.blend import BlendOptions, likened, mixed, sure, 
 from apps.categories.inference.errors import ParityRefused, TrainingRefused
 from apps.categories.inference.softmax import log_softmax
 from training.backends import encoder_family, linear_family, ranks
+from training.backends.candidates import LEAST_GAIN, Candidate, bars, choose, coverage, fastest
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
 from training.config import TrainingConfig
 from training.data import TrainingData
 from training.evaluation import macro_f1
-from training.thresholds import precision_bound
 
 TOLERATED = 0.003
-"""Top-1 that the cascade may lose to the mean of both; one row where that is less than a row."""
-LEAST_GAIN = 0.01
-"""Share of the log loss that a model must validate better by if its transformer reads every text that the
-faster one answers without; of one that reads fewer, as much less is asked."""
-ALONE_GAIN = 0.05
-"""The same for the transformer alone, beside a pool that could do without the linear tier by its weights."""
-BEGIN_SHARE = 0.2
-"""Of the rows, the surest: where the linear tier's bars begin, as fewer would fail over a single error."""
+"""What the cascade may lose to the mean of both, or to its transformer; one row where that is less."""
 TIMED_ROWS = 500
 LEAST_WEIGHT = 0.01
 PRIOR_SHARE = 0.25
@@ -37,51 +30,6 @@ PSEUDO_ROWS = 25
 """The pool's weights begin at the usual ones, and held-out rows move them: these are worth so many rows."""
 NOTHING = -1e9
 """Score of a class where a row was not held out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One way to answer, and how it did on the held-out rows."""
-
-    name: str
-    options: BlendOptions | None
-    """None: one family alone."""
-    scores: NDArray[np.float32]
-    """Shape (held-out rows, classes)."""
-    top1: float
-    macro_f1: float
-    log_loss: float
-    """Mean of −log of the probability of the right class."""
-    coverage: float
-    """Share of the rows above the confidence from which on the target precision holds on these rows."""
-    alone: float | None = None
-    """Share that the linear tier of a cascade answers."""
-    tiers: tuple[float | None, float | None] = (None, None)
-    """Top-1 on the rows that the linear tier of a cascade answers, and on the others; None: on none."""
-
-    def say(self, target: float) -> str:
-        """One line for the person who waits."""
-        first, second = ("–" if top1 is None else f"{top1:.3f}" for top1 in self.tiers)
-        tier = (
-            ""
-            if self.alone is None
-            else f"; the linear tier answers {self.alone:.0%} (top-1 {first}), both the rest (top-1 {second})"
-        )
-        return (
-            f"{self.name}: log loss {self.log_loss:.3f}, top-1 {self.top1:.3f}, macro-F1 "
-            f"{self.macro_f1:.3f}, files {self.coverage:.0%} at {target:.0%} precision{tier}"
-        )
-
-    def describe(self) -> dict[str, object]:
-        """For the header."""
-        figures = {
-            name: round(getattr(self, name), 4) for name in ("log_loss", "top1", "macro_f1", "coverage")
-        }
-        alone, first, second = (
-            None if share is None else round(share, 4) for share in (self.alone, *self.tiers)
-        )
-        told = {"linear_tier": alone, "linear_tier_top1": first, "rest_top1": second}
-        return {"name": self.name, **figures, **told}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,23 +135,6 @@ def _log_prior(data: TrainingData) -> NDArray[np.float32]:
     return np.asarray(np.log(np.maximum(counts, 1) / max(counts.sum(), 1)), np.float32)
 
 
-def choose(candidates: Mapping[str, Candidate]) -> Candidate:
-    """The one with the least log loss; going from the fastest to the slowest, each must gain LEAST_GAIN for
-    the share of the texts that its transformer reads more, and the transformer alone ALONE_GAIN.
-
-    On the few hundred rows that a small catalogue can hold out, top-1, macro-F1 and coverage move by whole
-    points with a row or two; the log loss of the same rows tells a better model from a worse one.
-    """
-    best, alone = candidates["linear"], 1.0
-    for name in ("cascade", "mean", "distilbert"):
-        other = candidates[name]
-        slower = alone - (other.alone or 0.0)
-        gain = ALONE_GAIN if name == "distilbert" else LEAST_GAIN * slower
-        if other.log_loss < (1 - gain) * best.log_loss:
-            best, alone = other, other.alone or 0.0
-    return best
-
-
 def _candidates(
     linear: Fitted,
     encoder: Fitted,
@@ -274,13 +205,13 @@ def _candidates(
     mean = blended(None)
     right = all_linear[answered].argmax(axis=1) == labels[answered]
     sureness = np.exp(all_linear[answered].max(axis=1))
-    cascades = [blended(bar) for bar in _bars(sureness, right, config.target_precision)]
+    cascades = [blended(bar) for bar in bars(sureness, right, config.target_precision)]
+    transformer = candidate("distilbert", other, None)
     tolerated = max(TOLERATED, 1 / judged.sum())
-    faithful = [found for found in cascades if found.top1 >= mean.top1 - tolerated]
-    cascade = max(faithful or [blended(1.0)], key=lambda found: found.alone or 0)
+    cascade = fastest(cascades, mean=mean, transformer=transformer, tolerated=tolerated) or blended(1.0)
     return {
         "linear": candidate("linear", first, None),
-        "distilbert": candidate("distilbert", other, None),
+        "distilbert": transformer,
         "cascade": cascade,
         "mean": mean,
     }
@@ -317,27 +248,6 @@ def fit_weights(
     return float(found.x[0]), float(found.x[1])
 
 
-def _bars(sureness: NDArray[np.float32], right: NDArray[np.bool_], target: float) -> list[float]:
-    """Confidences from which on the linear tier is certified at the target, and at stricter ones.
-
-    A fixed sequence as in `thresholds.choose`: from the surest BEGIN_SHARE of the rows, a hundredth more at a
-    time, while the exact bound holds.
-    """
-    order = np.argsort(-sureness, kind="stable")
-    wrong = np.cumsum(~right[order])
-    found = []
-    for wanted in (target, (1 + target) / 2, 1 - (1 - target) / 5):
-        passed = None
-        for share in np.linspace(BEGIN_SHARE, 1, round(100 * (1 - BEGIN_SHARE)) + 1):
-            rows = max(1, round(share * len(order)))
-            if precision_bound(rows, int(wrong[rows - 1])) < wanted:
-                break
-            passed = float(sureness[order[rows - 1]])
-        if passed is not None:
-            found.append(passed)
-    return found
-
-
 def _share(flags: NDArray[np.bool_]) -> float | None:
     return float(flags.mean()) if len(flags) else None
 
@@ -354,15 +264,6 @@ def _speeds(both: Pair, cascade: Fitted, data: TrainingData) -> dict[str, float]
         engine.scores(asked)
         found[name] = round(len(asked) / (time.perf_counter() - started), 1)
     return found
-
-
-def coverage(scores: NDArray[np.float32], truth: NDArray[np.int64], target: float) -> float:
-    """Largest share of the rows, the surest first, of which at least `target` are right."""
-    logs = log_softmax(scores, 1.0).max(axis=1)
-    order = np.argsort(-logs, kind="stable")
-    right = np.cumsum((scores.argmax(axis=1) == truth)[order])
-    enough = np.flatnonzero(right >= target * np.arange(1, len(truth) + 1))
-    return 0.0 if not len(enough) else float(enough[-1] + 1) / len(truth)
 
 
 def _why(chosen: Candidate, candidates: Mapping[str, Candidate]) -> str:
