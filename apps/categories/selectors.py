@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, F, OuterRef, QuerySet, Window
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from .alike import nearest_labelled
@@ -152,6 +152,15 @@ def waiting_counts() -> dict[str, int]:
     """How many products wait: for a person (`review`), and for the model (`stale`). Two indexed counts."""
     review = get_product_model()._base_manager.filter(needs_review=True).count()
     return {"review": review, "stale": stale_products().count()}
+
+
+def asked_counts() -> dict[str, int]:
+    """How many suspected label errors (`label`) and products of the audit sample (`audit`) wait for a person.
+    One query."""
+    queues = (Suggestion.Queue.LABEL, Suggestion.Queue.AUDIT)
+    waiting = Suggestion.objects.filter(status=Suggestion.Status.PENDING, queue__in=queues).order_by()
+    counted: dict[str, int] = dict(waiting.values_list("queue").annotate(count=Count("pk")))
+    return {queue.value: counted.get(queue.value, 0) for queue in queues}
 
 
 def active_categories(codes: Iterable[str]) -> dict[str, Category]:

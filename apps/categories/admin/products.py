@@ -158,7 +158,8 @@ class ClassifiableProductAdmin(SuggestingAdmin):
     def confidence(self, product: ClassifiableProduct) -> SafeString:
         waiting = _waiting(product)
         value, bar, sure = product.category_confidence, None, not product.needs_review
-        if value is None and waiting is not None and waiting.top is not None:
+        # Of a product that has its place, a candidate's confidence would be read as that of the place.
+        if product.category_id is None and waiting is not None and waiting.top is not None:
             value, bar = waiting.top["confidence"], waiting.threshold
         if value is None:
             return SafeString("–")

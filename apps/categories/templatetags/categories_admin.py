@@ -33,6 +33,7 @@ def review_summary(context: template.Context, *, only_problems: bool = False) ->
         "visible": True,
         "only_problems": only_problems,
         "waiting": None if only_problems else selectors.review_queue().order_by().count(),
+        "asked": None if only_problems else selectors.asked_counts(),
         "model": services.model_info(),
         "may_review": may_review(request),
     }

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.categories import services
 from apps.categories.admin import ClassifiableProductAdmin
-from apps.categories.models import Assignment, Category, Product, Source, get_product_model
+from apps.categories.models import Assignment, Category, Product, Source, Suggestion, get_product_model
 
 from .conftest import MakeSuggestion
 from .pages import page, told
@@ -45,7 +45,10 @@ def test_the_list_shows_where_a_product_is_and_who_says_so(
     viewing: Client, tree: dict[str, Category], make_suggestion: MakeSuggestion
 ) -> None:
     waiting = make_suggestion("waits")
-    Product.objects.create(sku="H", title="by hand", category=tree["Saws"], category_source=Source.HUMAN)
+    # A doubt about its label is no confidence in it.
+    make_suggestion("by hand", [("Hammers", 0.03)], category=tree["Saws"], category_source=Source.HUMAN)
+    Product.objects.filter(title="by hand").update(needs_review=False)
+    Suggestion.objects.filter(product__title="by hand").update(queue="label")
     Product.objects.create(
         sku="M",
         title="by model",
@@ -69,6 +72,7 @@ def test_the_list_shows_where_a_product_is_and_who_says_so(
     assert f'href="/admin/categories/suggestion/{waiting.pk}/change/">needs review</a>' in rows["waits"]
     assert "Saws" in rows["by hand"]
     assert "a person" in rows["by hand"]
+    assert "3%" not in rows["by hand"]
     assert "97%" in rows["by model"]
     assert 'title="linear-1">the model</span>' in rows["by model"]
     only = page(viewing.get(LIST + "?needs_review__exact=1"))

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from apps.categories import runtime
-from apps.categories.models import Category
+from apps.categories.models import Category, Suggestion
 
 from .conftest import MakeSuggestion, roles
 from .pages import page
@@ -70,8 +70,20 @@ def test_the_first_page_says_how_many_wait(
     assert '<strong class="cat-number">2</strong> products wait for a decision.' in html
     assert "Start reviewing" in html
     assert "Look at the queue" in page(viewing.get("/admin/"))
-    with django_assert_num_queries(6):  # session, person, two of permissions, how many wait, recent actions
+    with django_assert_num_queries(7):  # session, person, two of permissions and two of what waits, acts
         reviewing.get("/admin/")
+
+
+def test_the_first_page_names_what_else_waits(reviewing: Client, make_suggestion: MakeSuggestion) -> None:
+    assert "Besides" not in page(reviewing.get("/admin/"))
+    for title, queue in (("a", "label"), ("b", "label"), ("c", "audit")):
+        Suggestion.objects.filter(pk=make_suggestion(title).pk).update(queue=queue)
+
+    html = page(reviewing.get("/admin/"))
+
+    assert "2 suspected label errors</a> and" in html
+    assert "?status=audit" in html
+    assert "1 product of the audit sample</a>." in html
 
 
 def test_the_first_page_says_that_no_model_answers(reviewing: Client) -> None:
