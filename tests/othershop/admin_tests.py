@@ -146,3 +146,24 @@ def test_the_form_suggests_from_its_own_fields(browser: Client, drills: Category
     with patch("apps.categories.admin.product_form.services.suggest", return_value=[]) as suggest:
         browser.post(f"{LIST}suggest-category/", {"product": article.pk, "title": "saw"})
     assert suggest.call_args.args[0] == {"title": "saw", "brand": "Norrland", "description": "", "seller": ""}
+
+
+def test_the_form_does_not_overwrite_a_label_that_it_has_not_shown(browser: Client, drills: Category) -> None:
+    saws = Category.objects.create(name="Saws")
+    article = Article.objects.create(number="N1", name="drill")
+    address = f"{LIST}{article.pk}/change/"
+    seen = re.search(r'name="filing_seen" value="([^"]+)"', browser.get(address).content.decode())
+    assert seen is not None
+    person = User.objects.create_user("maria")
+    services.product_set_category(article, saws, actor=person)
+    form = {"number": "N1", "name": "drill", "warehouse": "south", "initial-category": ""}
+    form |= {"filing_seen": seen[1], "category": drills.pk}
+
+    answer = browser.post(address, form)
+
+    assert "maria has filed this product under “Saws”" in answer.content.decode()
+    article.refresh_from_db()
+    assert (article.category, article.warehouse) == (saws, "north")
+    assert browser.post(address, {**form, "category": ""}).status_code == 302
+    article.refresh_from_db()
+    assert (article.category, article.warehouse) == (saws, "south"), "the category was left alone"

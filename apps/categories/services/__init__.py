@@ -25,6 +25,7 @@ from .review import (
 from .rows import ClassifySummary
 from .runs import model_version_record, run_beat, run_finish, run_start
 from .samples import audit_fill
+from .seen import FilingSeen, require_filing_seen
 from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
 from .tree import TaxonomySummary, taxonomy_import
 from .undo import UndoSummary, decision_undo, run_undo
@@ -35,6 +36,7 @@ __all__ = [
     "ClassifierUnavailable",
     "ClassifySummary",
     "Explanation",
+    "FilingSeen",
     "ImportSummary",
     "LabelErrors",
     "LabelSuspect",
@@ -65,6 +67,7 @@ __all__ = [
     "products_sweep",
     "products_watch",
     "queue_alert",
+    "require_filing_seen",
     "run_beat",
     "run_finish",
     "run_start",

@@ -29,6 +29,7 @@ from .deciding import (
     verdicts_write,
 )
 from .runs import closed_on_error, run_beat, run_finish, run_record, run_start
+from .seen import FilingSeen, require_filing_seen
 
 CHUNK = 200
 SETTLE_AT_MOST = 500
@@ -188,12 +189,18 @@ def suggestions_settle(
 
 
 def product_set_category(
-    product: ClassifiableProduct, category: Category | None, *, actor: User | None, note: str = ""
+    product: ClassifiableProduct,
+    category: Category | None,
+    *,
+    actor: User | None,
+    note: str = "",
+    seen: FilingSeen | None = None,
 ) -> None:
     """A person's label, from outside the queue; None takes the label away, and the model may look again.
 
     A waiting suggestion of the product is decided with it. `product` itself is brought up to date. Raises
-    ReviewError for a retired category, or a product that has gone.
+    AlreadyDecided where somebody has labelled it otherwise since it was `seen`, ReviewError for a retired
+    category, or a product that has gone.
     """
     if category is not None:
         require_active(category)
@@ -201,6 +208,7 @@ def product_set_category(
         locked = get_product_model()._base_manager.select_for_update().filter(pk=product.pk).first()
         if locked is None:
             raise ReviewError("This product has been deleted.")
+        require_filing_seen(locked, category, seen)
         suggestion = Suggestion.objects.filter(product_id=product.pk).first()
         verdicts_write([Verdict(locked, suggestion, category, FILE)], actor=actor, note=note)
     product.refresh_from_db()
