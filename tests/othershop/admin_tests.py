@@ -167,3 +167,20 @@ def test_the_form_does_not_overwrite_a_label_that_it_has_not_shown(browser: Clie
     assert browser.post(address, {**form, "category": ""}).status_code == 302
     article.refresh_from_db()
     assert (article.category, article.warehouse) == (saws, "south"), "the category was left alone"
+
+
+def test_a_decision_reads_the_text_across_its_relations(
+    browser: Client, drills: Category, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    one, *others = add(drills, 0, 12)
+    shown = browser.get(QUEUE).content.decode()
+    known = dict(re.findall(r'id="decide-(\d+)".*?name="seen" value="([^"]+)"', shown, re.DOTALL))
+    also = [f"{other.pk}:{known[str(other.pk)]}" for other in others]
+    Maker.objects.filter(name="Maker 5").update(name="Somebody else")
+
+    with django_assert_max_num_queries(15):
+        data = {"approve": drills.code, "seen": known[str(one.pk)], "also": also}
+        browser.post(f"{QUEUE}{one.pk}/decide/", data)
+
+    left = Article.objects.exclude(category_source="human").values_list("name", flat=True)
+    assert list(left) == ["drill 5"]

@@ -65,6 +65,8 @@ class Alike:
     facts: str
     top: SafeString
     """Its own first candidate, where that is another than this card's."""
+    seen: str
+    """Of its text, which is what goes along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,7 @@ def _alike(suggestion: Suggestion, expected: str) -> Alike:
         title=str(product.classifier_value("title") or "").strip() or "(no title)",
         facts=" · ".join(str(value) for value in values if value not in (None, "")),
         top=path_markup(top["category_path"]) if top is not None and other else SafeString(""),
+        seen=services.Seen.of(suggestion, product).text,
     )
 
 

@@ -18,6 +18,7 @@ from ..models import (
     Suggestion,
     get_product_model,
 )
+from ..selectors import product_relations
 from .history import Line, history_write, suggestion_copy
 
 FILE, REJECT = Assignment.Act.FILE, Assignment.Act.REJECT
@@ -45,10 +46,12 @@ class Verdict(NamedTuple):
 
 def suggestions_lock(pks: Sequence[int]) -> dict[int, tuple[ClassifiableProduct, Suggestion]]:
     """The stored suggestions with these keys and their products, which stay locked until the transaction
-    ends; what has gone is missing. Two queries.
+    ends; what has gone is missing. Categories, and what a product's text reads, are joined. Two queries.
     """
     # The products first, as the model's own writes do: two orders would be a deadlock.
-    products = get_product_model()._base_manager.select_for_update()
+    products = get_product_model()._base_manager.select_related("category", *product_relations())
+    # PostgreSQL cannot lock through an outer join.
+    products = products.select_for_update(of=("self",))
     wanted = Suggestion.objects.filter(pk__in=pks).values("product_id")
     locked = {row.pk: row for row in products.filter(pk__in=wanted).order_by("pk")}
     stored = Suggestion.objects.filter(pk__in=pks, product_id__in=list(locked))

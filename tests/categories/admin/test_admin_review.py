@@ -106,7 +106,7 @@ def test_a_card_shows_what_is_alike_and_takes_it_along(
 
     html = page(reviewing.get(REVIEW))
     card = html[html.index(f'<article id="row-{first.pk}"') :].split("</article>")[0]
-    assert {int(pk) for pk in re.findall(r'name="also" value="(\d+)"', card)} == {
+    assert {int(pk) for pk in re.findall(r'name="also" value="(\d+):', card)} == {
         *(other.pk for other in others),
         different.pk,
     }
