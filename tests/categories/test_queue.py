@@ -384,3 +384,58 @@ def test_the_sure_that_was_filed_is_in_no_queue(
     add_products(SURE)
     services.products_sweep(services.SweepOptions())
     assert [titles(order) for order in (*selectors.ORDERS, "audit", "label")] == [[]] * 8
+
+
+# --- Labels that were set past the queue --------------------------------------------
+
+ACTS: dict[str, Callable[[Suggestion, User], Any]] = {
+    "approve": lambda row, actor: services.suggestion_approve(row, actor=actor),
+    "reject": lambda row, actor: services.suggestion_reject(row, actor=actor),
+    "settle": lambda row, actor: services.suggestions_settle(row, [], category_code=DRILLS, actor=actor),
+}
+BULK: dict[str, Callable[[Suggestion, User], services.BulkOutcome]] = {
+    "top": lambda row, actor: services.suggestions_approve_top([row.pk], actor=actor, confirm_low=True),
+    "set": lambda row, actor: services.suggestions_set_category([row.pk], category_code=DRILLS, actor=actor),
+    "reject": lambda row, actor: services.suggestions_reject([row.pk], actor=actor),
+}
+
+
+@pytest.fixture
+def labelled_past_the_signals(shop_tree: None) -> Suggestion:
+    (row,) = cluster(1)
+    mugs = Category.objects.get(code="CAT_KITCHEN_MUGS")
+    Product.objects.filter(pk=row.product_id).update(category=mugs, category_source="human")
+    return row
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_decision_does_not_overwrite_a_label_set_past_the_signals(
+    labelled_past_the_signals: Suggestion, admin_user: User, act: str
+) -> None:
+    with pytest.raises(services.AlreadyDecided, match="Somebody has already filed this product under “Kitch"):
+        ACTS[act](labelled_past_the_signals, admin_user)
+    assert Product.objects.get().source == "human"
+    assert not Assignment.objects.exists()
+
+
+@pytest.mark.parametrize("act", BULK)
+def test_a_bulk_act_does_not_overwrite_a_label_set_past_the_signals(
+    labelled_past_the_signals: Suggestion, admin_user: User, act: str
+) -> None:
+    outcome = BULK[act](labelled_past_the_signals, admin_user)
+    assert (outcome.decided, outcome.already_decided) == ((), (labelled_past_the_signals.pk,))
+    assert Product.objects.get().category == Category.objects.get(code="CAT_KITCHEN_MUGS")
+    assert not Assignment.objects.exists()
+
+
+@pytest.mark.parametrize("act", [*ACTS.values(), *BULK.values()])
+@pytest.mark.parametrize("queue", ["label", "audit"])
+def test_the_queues_that_ask_about_what_is_filed_are_exempt(
+    labelled_past_the_signals: Suggestion,
+    admin_user: User,
+    act: Callable[[Suggestion, User], Any],
+    queue: str,
+) -> None:
+    Suggestion.objects.update(queue=queue)
+    act(labelled_past_the_signals, admin_user)
+    assert Assignment.objects.count() == 1

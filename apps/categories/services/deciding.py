@@ -10,6 +10,7 @@ from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from ..models import (
+    LABELS,
     Assignment,
     Category,
     ClassifiableProduct,
@@ -74,6 +75,20 @@ def require_pending(suggestion: Suggestion) -> None:
     raise AlreadyDecided(
         f"{stored.decided_by or 'Somebody'} has already {stored.get_status_display()} this{place}{when}."
     )
+
+
+def overtaken(product: ClassifiableProduct, suggestion: Suggestion) -> bool:
+    """Whether a label, set past the signals, has answered what the review queue asks. The other queues ask
+    about what is filed already."""
+    return suggestion.queue == Suggestion.Queue.REVIEW and product.category_source in LABELS
+
+
+def require_unlabelled(product: ClassifiableProduct, suggestion: Suggestion) -> None:
+    """Raises AlreadyDecided, with what and by whom, for one that a label has overtaken."""
+    if overtaken(product, suggestion):
+        who = "An import" if product.category_source == Source.IMPORT else "Somebody"
+        place = f" under “{product.category.path}”" if product.category else ""
+        raise AlreadyDecided(f"{who} has already filed this product{place}: nothing was changed.")
 
 
 def verdicts_write(

@@ -23,8 +23,10 @@ from .deciding import (
     AlreadyDecided,
     ReviewError,
     Verdict,
+    overtaken,
     require_active,
     require_pending,
+    require_unlabelled,
     suggestions_lock,
     verdicts_write,
 )
@@ -47,7 +49,7 @@ class BulkOutcome:
     refused_low: tuple[int, ...] = ()
     """Under their threshold, and not confirmed."""
     already_decided: tuple[int, ...] = ()
-    """Decided by somebody else meanwhile, or gone."""
+    """Decided by somebody else meanwhile, labelled past the queue, or gone."""
     changed: tuple[int, ...] = ()
     """Of another text, or with other candidates, than was seen."""
     impossible: tuple[int, ...] = ()
@@ -203,6 +205,7 @@ def suggestions_settle(
             raise AlreadyDecided(GONE)
         product, first = locked[suggestion.pk]
         require_pending(first)
+        require_unlabelled(product, first)
         require_seen(first, product, seen.get(first.pk), rejecting=False)
         ready = {pk: found for pk, found in locked.items() if found[1].is_pending}
         labelled = [pk for pk in chosen if pk in ready and ready[pk][0].category_source in LABELS]
@@ -301,7 +304,7 @@ def _decide_chunk(
     verdicts = []
     for pk in chunk:
         found = locked.get(pk)
-        if found is None or not found[1].is_pending:
+        if found is None or not found[1].is_pending or overtaken(*found):
             outcome[pk] = "already_decided"
         elif _changed(found, seen.get(pk), *parts):
             outcome[pk] = "changed"
@@ -324,7 +327,7 @@ def _approve_chunk(
     verdicts = []
     for pk in chunk:
         found = locked.get(pk)
-        if found is None or not found[1].is_pending:
+        if found is None or not found[1].is_pending or overtaken(*found):
             outcome[pk] = "already_decided"
             continue
         top, bar = tops[pk], found[1].threshold
@@ -366,6 +369,7 @@ def _decide(
         if category is not None:
             require_active(category)
         require_pending(suggestion)
+        require_unlabelled(product, suggestion)
         require_seen(suggestion, product, seen, rejecting=category is None)
         act = REJECT if category is None else FILE
         verdicts_write([Verdict(product, suggestion, category, act)], actor=actor, note=note, run=run)
