@@ -378,6 +378,29 @@ def test_the_last_decision_is_what_the_key_for_undo_means(
     assert selectors.last_decision(admin_user) is None
 
 
+def test_the_key_for_undo_passes_over_what_was_overtaken(
+    live_model: ProductionClassifier, add_products: AddProducts, admin_user: User, anna: User
+) -> None:
+    """Else it would be refused for ever, and no earlier decision could be reached."""
+    add_products(*[UNSURE] * 4)
+    services.products_sweep(services.SweepOptions())
+    first, relabelled, renamed, raw = Suggestion.objects.order_by("product__sku").select_related("product")
+    for row in (first, relabelled, raw):
+        services.suggestion_approve(row, actor=admin_user)
+    services.suggestion_reject(renamed, actor=admin_user)
+    services.product_set_category(relabelled.product, None, actor=anna)
+    Product.objects.filter(pk=renamed.product_id).update(title="shawl drill")
+    Product.objects.filter(pk=raw.product_id).update(category=None, category_source="none")
+    services.products_sweep(services.SweepOptions())
+
+    line = selectors.last_decision(admin_user)
+
+    assert line is not None
+    assert line.product_id == first.product_id
+    services.decision_undo(line, actor=admin_user)
+    assert selectors.last_decision(admin_user) is None
+
+
 def test_the_sure_that_was_filed_is_in_no_queue(
     live_model: ProductionClassifier, add_products: AddProducts
 ) -> None:
