@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from apps.categories import services
 from apps.categories.models import Product, Suggestion
 from tests.categories.admin.conftest import MakeSuggestion
 
@@ -230,3 +231,22 @@ def test_in_the_list_a_row_whose_text_changed_can_only_be_loaded_again(
     page.get_by_role("button", name="Load the page again").click()
     expect(page.get_by_role("link", name="silk lamp mug")).to_be_visible()
     assert decided(waiting)[0] == "pending"
+
+
+def test_the_key_for_undo_leads_to_the_page_of_a_bulk_act(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    services.suggestions_reject([row.pk for row in rows[:2]], actor=maria)
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "three thing")
+
+    page.keyboard.press("u")
+
+    expect(told(page)).to_contain_text("This was a bulk act on 2 products: nothing is undone yet.")
+    assert [decided(row)[0] for row in rows] == ["rejected", "rejected", "pending"]
+    page.get_by_role("link", name="What would be taken back").click()
+    expect(page.get_by_text("Undoing takes back what it did to 2 products.")).to_be_visible()
+    page.get_by_role("button", name="Undo run").click()
+    expect(page.get_by_role("heading", name="3 waiting")).to_be_visible()

@@ -285,7 +285,9 @@
             try {
                 await Promise.allSettled([...underway]);
                 const {answer, told: outcome} = await post(undoForm.action, new FormData(undoForm));
-                say(outcome.message, answer.ok ? 'good' : 'warn');
+                const confirm = element('a', '', 'What would be taken back');
+                confirm.href = outcome.address;
+                say(outcome.message, answer.ok ? 'good' : 'warn', outcome.address ? [confirm] : []);
                 if (!answer.ok) {
                     return;
                 }
