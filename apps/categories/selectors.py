@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, F, OuterRef, QuerySet, Window
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from .alike import nearest_labelled
@@ -277,9 +277,26 @@ def decision_in_force(product: ClassifiableProduct) -> Assignment | None:
 
 
 def last_decision(actor: User) -> Assignment | None:
-    """The newest decision of this person that has not been taken back: what the key for undo means.
+    """The newest decision of this person that can be taken back: what the key for undo means. One on whose
+    product something has happened since is passed over. One query.
 
     One that is of a run belongs to a bulk act: undo the run.
     """
     acts = acts_in_force().filter(actor=actor, source=Source.HUMAN)
-    return acts.select_related("product", "run", "to_category").order_by("-pk").first()
+    since = acts_in_force().filter(product=OuterRef("product"), pk__gt=OuterRef("pk"))
+    stands = acts.filter(~Exists(since)).filter(_as_left())
+    return stands.select_related("product", "run", "to_category").order_by("-pk").first()
+
+
+def _as_left() -> Q:
+    """Acts whose product is as they left it, also where the history does not tell: a rejected one on which
+    the model has asked anew, one that was changed past the history. `decision_undo` judges under its lock."""
+    place = Q(product__category=F("to_category")) | Q(product__category=None, to_category=None)
+    source = Q(to_category=None, product__category_source=Source.NONE)
+    source |= Q(to_category__isnull=False, product__category_source=F("source"))
+    rejected = Q(
+        act=Assignment.Act.REJECT,
+        product__category_source=F("from_source"),
+        product__suggestion__status=Suggestion.Status.REJECTED,
+    )
+    return place & (Q(act=Assignment.Act.FILE) & source | rejected) & ~Q(from_source="")

@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from apps.categories.models import Suggestion
+from apps.categories import services
+from apps.categories.models import Product, Suggestion
 from tests.categories.admin.conftest import MakeSuggestion
 
 from .conftest import OpenBrowser
@@ -187,3 +188,65 @@ def test_what_was_undone_in_another_window_comes_again(
         answered(page)
 
     assert [decided(row)[0] for row in rows] == ["approved"] * 8
+
+
+def test_a_card_whose_text_changed_comes_back_as_it_is_now(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two")]
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "one thing")
+    page.keyboard.press("n")
+    page.keyboard.type("half")
+    page.keyboard.press("Escape")
+    Product.objects.filter(pk=rows[0].product_id).update(title="silk lamp mug")
+
+    page.keyboard.press("1")
+
+    at(page, "silk lamp mug")
+    expect(told(page)).to_contain_text("The text of this product changed while you looked at it")
+    expect(page.get_by_role("alert")).to_contain_text("nothing was decided")
+    assert [decided(row)[0] for row in rows] == ["pending", "pending"]
+    assert page.get_by_label("Note on silk lamp mug").input_value() == "half"
+    page.keyboard.press("1")
+    at(page, "two thing")
+    answered(page)
+    assert [decided(row)[0] for row in rows] == ["approved", "pending"]
+
+
+def test_in_the_list_a_row_whose_text_changed_can_only_be_loaded_again(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    waiting = make_suggestion("one thing")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+    Product.objects.filter(pk=waiting.product_id).update(title="silk lamp mug")
+
+    page.keyboard.press("1")
+
+    expect(page.get_by_role("alert")).to_contain_text("The text of this product changed while you looked")
+    expect(page.locator("tr.cat-row button[name=approve]").first).to_be_disabled()
+    page.keyboard.press("1")
+    page.get_by_role("button", name="Load the page again").click()
+    expect(page.get_by_role("link", name="silk lamp mug")).to_be_visible()
+    assert decided(waiting)[0] == "pending"
+
+
+def test_the_key_for_undo_leads_to_the_page_of_a_bulk_act(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    rows = [make_suggestion(f"{name} thing") for name in ("one", "two", "three")]
+    services.suggestions_reject([row.pk for row in rows[:2]], actor=maria)
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    at(page, "three thing")
+
+    page.keyboard.press("u")
+
+    expect(told(page)).to_contain_text("This was a bulk act on 2 products: nothing is undone yet.")
+    assert [decided(row)[0] for row in rows] == ["rejected", "rejected", "pending"]
+    page.get_by_role("link", name="What would be taken back").click()
+    expect(page.get_by_text("Undoing takes back what it did to 2 products.")).to_be_visible()
+    page.get_by_role("button", name="Undo run").click()
+    expect(page.get_by_role("heading", name="3 waiting")).to_be_visible()

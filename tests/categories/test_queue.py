@@ -378,9 +378,87 @@ def test_the_last_decision_is_what_the_key_for_undo_means(
     assert selectors.last_decision(admin_user) is None
 
 
+def test_the_key_for_undo_passes_over_what_was_overtaken(
+    live_model: ProductionClassifier, add_products: AddProducts, admin_user: User, anna: User
+) -> None:
+    """Else it would be refused for ever, and no earlier decision could be reached."""
+    add_products(*[UNSURE] * 4)
+    services.products_sweep(services.SweepOptions())
+    first, relabelled, renamed, raw = Suggestion.objects.order_by("product__sku").select_related("product")
+    for row in (first, relabelled, raw):
+        services.suggestion_approve(row, actor=admin_user)
+    services.suggestion_reject(renamed, actor=admin_user)
+    services.product_set_category(relabelled.product, None, actor=anna)
+    Product.objects.filter(pk=renamed.product_id).update(title="shawl drill")
+    Product.objects.filter(pk=raw.product_id).update(category=None, category_source="none")
+    services.products_sweep(services.SweepOptions())
+
+    line = selectors.last_decision(admin_user)
+
+    assert line is not None
+    assert line.product_id == first.product_id
+    services.decision_undo(line, actor=admin_user)
+    assert selectors.last_decision(admin_user) is None
+
+
 def test_the_sure_that_was_filed_is_in_no_queue(
     live_model: ProductionClassifier, add_products: AddProducts
 ) -> None:
     add_products(SURE)
     services.products_sweep(services.SweepOptions())
     assert [titles(order) for order in (*selectors.ORDERS, "audit", "label")] == [[]] * 8
+
+
+# --- Labels that were set past the queue --------------------------------------------
+
+ACTS: dict[str, Callable[[Suggestion, User], Any]] = {
+    "approve": lambda row, actor: services.suggestion_approve(row, actor=actor),
+    "reject": lambda row, actor: services.suggestion_reject(row, actor=actor),
+    "settle": lambda row, actor: services.suggestions_settle(row, [], category_code=DRILLS, actor=actor),
+}
+BULK: dict[str, Callable[[Suggestion, User], services.BulkOutcome]] = {
+    "top": lambda row, actor: services.suggestions_approve_top([row.pk], actor=actor, confirm_low=True),
+    "set": lambda row, actor: services.suggestions_set_category([row.pk], category_code=DRILLS, actor=actor),
+    "reject": lambda row, actor: services.suggestions_reject([row.pk], actor=actor),
+}
+
+
+@pytest.fixture
+def labelled_past_the_signals(shop_tree: None) -> Suggestion:
+    (row,) = cluster(1)
+    mugs = Category.objects.get(code="CAT_KITCHEN_MUGS")
+    Product.objects.filter(pk=row.product_id).update(category=mugs, category_source="human")
+    return row
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_decision_does_not_overwrite_a_label_set_past_the_signals(
+    labelled_past_the_signals: Suggestion, admin_user: User, act: str
+) -> None:
+    with pytest.raises(services.AlreadyDecided, match="Somebody has already filed this product under “Kitch"):
+        ACTS[act](labelled_past_the_signals, admin_user)
+    assert Product.objects.get().source == "human"
+    assert not Assignment.objects.exists()
+
+
+@pytest.mark.parametrize("act", BULK)
+def test_a_bulk_act_does_not_overwrite_a_label_set_past_the_signals(
+    labelled_past_the_signals: Suggestion, admin_user: User, act: str
+) -> None:
+    outcome = BULK[act](labelled_past_the_signals, admin_user)
+    assert (outcome.decided, outcome.already_decided) == ((), (labelled_past_the_signals.pk,))
+    assert Product.objects.get().category == Category.objects.get(code="CAT_KITCHEN_MUGS")
+    assert not Assignment.objects.exists()
+
+
+@pytest.mark.parametrize("act", [*ACTS.values(), *BULK.values()])
+@pytest.mark.parametrize("queue", ["label", "audit"])
+def test_the_queues_that_ask_about_what_is_filed_are_exempt(
+    labelled_past_the_signals: Suggestion,
+    admin_user: User,
+    act: Callable[[Suggestion, User], Any],
+    queue: str,
+) -> None:
+    Suggestion.objects.update(queue=queue)
+    act(labelled_past_the_signals, admin_user)
+    assert Assignment.objects.count() == 1

@@ -146,3 +146,41 @@ def test_the_form_suggests_from_its_own_fields(browser: Client, drills: Category
     with patch("apps.categories.admin.product_form.services.suggest", return_value=[]) as suggest:
         browser.post(f"{LIST}suggest-category/", {"product": article.pk, "title": "saw"})
     assert suggest.call_args.args[0] == {"title": "saw", "brand": "Norrland", "description": "", "seller": ""}
+
+
+def test_the_form_does_not_overwrite_a_label_that_it_has_not_shown(browser: Client, drills: Category) -> None:
+    saws = Category.objects.create(name="Saws")
+    article = Article.objects.create(number="N1", name="drill")
+    address = f"{LIST}{article.pk}/change/"
+    seen = re.search(r'name="filing_seen" value="([^"]+)"', browser.get(address).content.decode())
+    assert seen is not None
+    person = User.objects.create_user("maria")
+    services.product_set_category(article, saws, actor=person)
+    form = {"number": "N1", "name": "drill", "warehouse": "south", "initial-category": ""}
+    form |= {"filing_seen": seen[1], "category": drills.pk}
+
+    answer = browser.post(address, form)
+
+    assert "maria has filed this product under “Saws”" in answer.content.decode()
+    article.refresh_from_db()
+    assert (article.category, article.warehouse) == (saws, "north")
+    assert browser.post(address, {**form, "category": ""}).status_code == 302
+    article.refresh_from_db()
+    assert (article.category, article.warehouse) == (saws, "south"), "the category was left alone"
+
+
+def test_a_decision_reads_the_text_across_its_relations(
+    browser: Client, drills: Category, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    one, *others = add(drills, 0, 12)
+    shown = browser.get(QUEUE).content.decode()
+    known = dict(re.findall(r'id="decide-(\d+)".*?name="seen" value="([^"]+)"', shown, re.DOTALL))
+    also = [f"{other.pk}:{known[str(other.pk)]}" for other in others]
+    Maker.objects.filter(name="Maker 5").update(name="Somebody else")
+
+    with django_assert_max_num_queries(15):
+        data = {"approve": drills.code, "seen": known[str(one.pk)], "also": also}
+        browser.post(f"{QUEUE}{one.pk}/decide/", data)
+
+    left = Article.objects.exclude(category_source="human").values_list("name", flat=True)
+    assert list(left) == ["drill 5"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.contrib import admin
 from django.http import HttpRequest
 
-from ..models import ClassifiableProduct, ClassificationRun, Suggestion, get_product_model
+from ..models import Assignment, ClassifiableProduct, ClassificationRun, Suggestion, get_product_model
 
 REVIEW_PERMISSION = "categories.review_suggestion"
 MANAGE_PERMISSION = "categories.change_category"
@@ -60,6 +60,15 @@ def may_undo_run(request: HttpRequest, run: ClassificationRun) -> bool:
     """A reviewer may undo their own bulk act; whoever may change the tree, any run."""
     own = run.kind == ClassificationRun.Kind.REVIEW and run.actor_id == request.user.pk
     return (own and may_review(request)) or request.user.has_perm(MANAGE_PERMISSION)
+
+
+def may_undo_decision(request: HttpRequest, decision: Assignment) -> bool:
+    """The same of one decision; one that was part of a bulk act goes with it."""
+    run = decision.run
+    if run is not None and run.kind == ClassificationRun.Kind.REVIEW:
+        return may_undo_run(request, run)
+    own = decision.actor_id == request.user.pk and may_review(request)
+    return own or request.user.has_perm(MANAGE_PERMISSION)
 
 
 def product_lookups(*names: str, prefix: str = "") -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from .. import selectors, services
 from ..models import Category, Suggestion
 from .base import reviewer
-from .decisions import DecisionViews, note_of, numbers, product_title, refusal
+from .decisions import DecisionViews, note_of, numbers_seen, product_title, refusal
 from .queue import queue_rows
 
 MAX_BULK = 500
@@ -64,21 +64,23 @@ class BulkViews(DecisionViews):
         return self._page(request, chosen, {"title": "Reject: none of the candidates", "act": "reject"})
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        """POST from those two pages: `seen=<pk>:<code>` for each row, and `category=<code>`, or `reject`, or
-        `find=<words>`, which only looks; `note`."""
+        """POST from those two pages: `seen=<pk>:<what was seen>` for each row, and `category=<code>`, or
+        `reject`, or `find=<words>`, which only looks; `note`."""
         refused = refusal(request)
         if refused is not None:
             return refused
-        pks = [pk for pk, _ in _seen(request.POST.getlist("seen"))]
+        pks, seen = _chosen(request)
         if len(pks) > MAX_BULK:
             return self.leave(request, f"At most {MAX_BULK} at once: nothing was decided.", messages.ERROR)
         actor, note, code = reviewer(request), note_of(request), request.POST.get("category", "")
         try:
             if "reject" in request.POST:
-                outcome = services.suggestions_reject(pks, actor=actor, note=note)
+                outcome = services.suggestions_reject(pks, actor=actor, note=note, seen=seen)
                 return self._tell(request, outcome, "rejected: none of their candidates was right")
             if code:
-                outcome = services.suggestions_set_category(pks, category_code=code, actor=actor, note=note)
+                outcome = services.suggestions_set_category(
+                    pks, category_code=code, actor=actor, note=note, seen=seen
+                )
                 place = Category.objects.get(code=code).path
                 return self._tell(request, outcome, f"filed under {place}")
         except services.ReviewError as error:
@@ -88,27 +90,18 @@ class BulkViews(DecisionViews):
         return self.category_page(request, chosen, find=find)
 
     def approve_top_view(self, request: HttpRequest) -> HttpResponse:
-        """POST from the confirmation page: `seen=<pk>:<code>` for each row; `confirm` is "sure" or "all"."""
+        """POST from the confirmation page: `seen=<pk>:<what was seen>` for each row; `confirm` is "sure" or
+        "all"."""
         refused = refusal(request)
         if refused is not None:
             return refused
-        seen = dict(_seen(request.POST.getlist("seen")))
-        if len(seen) > MAX_BULK:
+        pks, seen = _chosen(request)
+        if len(pks) > MAX_BULK:
             return self.leave(request, f"At most {MAX_BULK} at once: nothing was approved.", messages.ERROR)
-        stored = Suggestion.objects.in_bulk(seen)
-        # A model may have looked again since the page was shown: only what the person saw is approved.
-        changed = {
-            pk
-            for pk, suggestion in stored.items()
-            if suggestion.is_pending
-            and (suggestion.top is None or suggestion.top["category_code"] != seen[pk])
-        }
         outcome = services.suggestions_approve_top(
-            [pk for pk in seen if pk not in changed],
-            actor=reviewer(request),
-            confirm_low=request.POST.get("confirm") == "all",
+            pks, actor=reviewer(request), confirm_low=request.POST.get("confirm") == "all", seen=seen
         )
-        return self._tell(request, outcome, "filed under the top candidate", changed=len(changed))
+        return self._tell(request, outcome, "filed under the top candidate")
 
     def confirm_page(self, request: HttpRequest, chosen: list[Suggestion]) -> HttpResponse:
         """What "approve the top candidate" would do: the rows that reach their bar, and those that do not."""
@@ -161,9 +154,7 @@ class BulkViews(DecisionViews):
         request.current_app = self.admin_site.name  # read by {% url %}
         return TemplateResponse(request, "categories/admin/bulk.html", context)
 
-    def _tell(
-        self, request: HttpRequest, outcome: services.BulkOutcome, done: str, *, changed: int = 0
-    ) -> HttpResponse:
+    def _tell(self, request: HttpRequest, outcome: services.BulkOutcome, done: str) -> HttpResponse:
         if outcome.decided:
             undo = reverse(
                 "admin:categories_run_undo", args=(outcome.run.pk,), current_app=self.admin_site.name
@@ -173,7 +164,7 @@ class BulkViews(DecisionViews):
                 '{} {}. <a href="{}">Undo…</a>', _products(len(outcome.decided)), done, undo
             )
             messages.success(request, sentence)
-        for warning in _bulk_sentences(outcome, changed=changed):
+        for warning in _bulk_sentences(outcome):
             messages.warning(request, warning)
         return HttpResponseRedirect(self.next_address(request))
 
@@ -184,13 +175,13 @@ def _reaches_bar(suggestion: Suggestion) -> bool:
     return top is not None and suggestion.threshold is not None and top["confidence"] >= suggestion.threshold
 
 
-def _seen(values: Iterable[str]) -> Iterable[tuple[int, str]]:
-    for value in values:
-        name, _, code = value.partition(":")
-        yield from ((pk, code) for pk in numbers([name]))
+def _chosen(request: HttpRequest) -> tuple[list[int], dict[int, services.Seen]]:
+    """The rows of a page that was confirmed, and what it had shown of them."""
+    found = dict(numbers_seen(request.POST.getlist("seen")))
+    return list(found), {pk: seen for pk, seen in found.items() if seen is not None}
 
 
-def _bulk_sentences(outcome: services.BulkOutcome, *, changed: int) -> Iterable[str]:
+def _bulk_sentences(outcome: services.BulkOutcome) -> Iterable[str]:
     """A sentence for each thing that was not done."""
     if outcome.refused_low:
         yield f"{_products(len(outcome.refused_low))} under the confidence needed: not approved; waiting."
@@ -198,10 +189,11 @@ def _bulk_sentences(outcome: services.BulkOutcome, *, changed: int) -> Iterable[
         yield _already_decided(outcome.already_decided)
     if outcome.impossible:
         yield f"{_products(len(outcome.impossible))} without a candidate of this shop’s tree: not approved."
-    if changed:
-        yield f"{_products(changed)} got new candidates while you looked: not approved, please look again."
-    if not (
-        changed or outcome.decided or outcome.refused_low or outcome.already_decided or outcome.impossible
+    if outcome.changed:
+        words = "got another text or new candidates while you looked"
+        yield f"{_products(len(outcome.changed))} {words}: left as they are, please look again."
+    if not any(
+        (outcome.decided, outcome.refused_low, outcome.already_decided, outcome.changed, outcome.impossible)
     ):
         yield "Nothing was chosen, so nothing was decided."
 

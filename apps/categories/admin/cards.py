@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import (
     Http404,
@@ -23,11 +22,12 @@ from django.utils.safestring import SafeString
 
 from .. import selectors, services
 from ..inference.decision import percent
-from ..models import Assignment, ClassificationRun, Source, Suggestion
-from .base import may_review, may_undo_run, reviewer
-from .decisions import GONE, DecisionViews, numbers, product_title, refusal
+from ..models import Source, Suggestion
+from .base import may_review, reviewer
+from .decisions import GONE, numbers, refusal
 from .display import path_markup, product_link, source_badge
 from .queue import CandidateView, QueueRow, joined, queue_rows
+from .undoing import UndoViews
 
 AHEAD = 3
 """Cards that the page begins with; two are kept ready behind the one that is shown."""
@@ -40,7 +40,6 @@ ALIKE_AT_MOST = 100
 """Near-duplicates that one decision can take along: more cannot be read."""
 COUNTED_AT_MOST = 1000
 LIKE_AT_MOST = 3
-UNDONE_AT_MOST = 500
 USUAL_ORDER = "value"
 
 ORDER_WORDS = {
@@ -65,6 +64,8 @@ class Alike:
     facts: str
     top: SafeString
     """Its own first candidate, where that is another than this card's."""
+    seen: str
+    """Of its text, which is what goes along."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +125,11 @@ def _alike(suggestion: Suggestion, expected: str) -> Alike:
         title=str(product.classifier_value("title") or "").strip() or "(no title)",
         facts=" · ".join(str(value) for value in values if value not in (None, "")),
         top=path_markup(top["category_path"]) if top is not None and other else SafeString(""),
+        seen=services.Seen.of(suggestion, product).text,
     )
 
 
-class CardViews(DecisionViews):
+class CardViews(UndoViews):
     """The review page and what its script asks for."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -135,7 +137,6 @@ class CardViews(DecisionViews):
         own = [
             path("review/", wrap(self.review_view), name="categories_review"),
             path("review/next/", wrap(self.next_view), name="categories_review_next"),
-            path("review/undo/", wrap(self.undo_view), name="categories_review_undo"),
             path("review/leave/", wrap(self.leave_view), name="categories_review_leave"),
             path("<int:pk>/card/", wrap(self.card_view), name="categories_review_card"),
             path("<int:pk>/why/", wrap(self.why_view), name="categories_review_why"),
@@ -252,27 +253,6 @@ class CardViews(DecisionViews):
         ]
         return known
 
-    def undo_view(self, request: HttpRequest) -> HttpResponse:
-        """POST, with `decision=<pk of the history>` or for this person's last one: take it back; one that was
-        part of a bulk act, or took near-duplicates along, with all of that act.
-
-        Answers as `decide_view`, with {"pks"}: the suggestions that wait again.
-        """
-        refused = refusal(request)
-        if refused is not None:
-            return refused
-        actor = reviewer(request)
-        try:
-            decision = self._decision_to_undo(request)
-            products, told = self._take_back(request, decision, actor)
-        except services.ReviewError as error:
-            return self.answer(request, str(error), messages.ERROR, status=400)
-        waiting = Suggestion.objects.filter(product_id__in=products, status=Suggestion.Status.PENDING)
-        pks = list(waiting.order_by("pk").values_list("pk", flat=True))
-        # The one that was looked at first, then what it took along.
-        pks.sort(key=lambda pk: pk != self._looked_at(decision))
-        return self.answer(request, told, messages.SUCCESS, status=200, pks=pks)
-
     def leave_view(self, request: HttpRequest) -> HttpResponseBase:
         """POST, as the page is left: what it held is free for others."""
         refused = refusal(request)
@@ -281,49 +261,6 @@ class CardViews(DecisionViews):
         # A browser tells that it leaves a page after it has the next one, which holds cards already.
         services.claims_release(reviewer(request), until=_moment(request.POST.get("until", "")))
         return HttpResponse(status=204)
-
-    def _decision_to_undo(self, request: HttpRequest) -> Assignment:
-        named = next(iter(numbers([request.POST.get("decision", "")])), None)
-        if named is None:
-            decision = selectors.last_decision(reviewer(request))
-            if decision is None:
-                raise services.ReviewError("There is no decision of yours to undo.")
-            return decision
-        found = Assignment.objects.select_related("product", "run", "to_category").filter(pk=named).first()
-        if found is None:
-            raise services.ReviewError("This decision is not in the history.")
-        return found
-
-    def _take_back(self, request: HttpRequest, decision: Assignment, actor: Any) -> tuple[list[Any], str]:
-        """(products that were decided, what to tell the reviewer)."""
-        run = decision.run
-        if run is not None and run.kind == ClassificationRun.Kind.REVIEW:
-            if not may_undo_run(request, run):
-                raise services.ReviewError(
-                    f"This was part of a bulk act of {run.actor or 'somebody'}: only they, or a manager, "
-                    "can take it back."
-                )
-            summary = services.run_undo(run, actor=actor)
-            if summary.run is None:
-                raise services.ReviewError(summary.sentence())
-            back = summary.run.assignments.order_by("pk").values_list("product_id", flat=True)
-            return list(back[:UNDONE_AT_MOST]), self._taken_back(run, summary)
-        services.decision_undo(decision, actor=actor)
-        title = str(decision.product.classifier_value("title") or "")[:80]
-        return [decision.product_id], f"Taken back: “{title}” is as it was."
-
-    def _taken_back(self, run: ClassificationRun, summary: services.UndoSummary) -> str:
-        first = Suggestion.objects.filter(pk=run.options.get("first", 0)).select_related("product").first()
-        left = f" {summary.later:,} with later changes stay as they are." if summary.later else ""
-        if first is None or not summary.undone:
-            return f"Taken back: {summary.undone:,} decided at once.{left}"
-        others = f" and {summary.undone - 1:,} like it" if summary.undone > 1 else ""
-        return f"Taken back: “{product_title(first)}”{others}.{left}"
-
-    def _looked_at(self, decision: Assignment) -> int:
-        if decision.run is not None:
-            return int(decision.run.options.get("first", 0))
-        return 0
 
     def _handed_out(self, found: Sequence[Suggestion]) -> Sequence[Suggestion]:
         """The same with all that a row reads: products and categories are joined, nobody has decided."""

@@ -44,10 +44,12 @@ class DecisionViews(SuggestionModelAdmin):
 
     def decide_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """POST `approve=<code>`, `category=<code>` or `reject`, with `note` and `next`; the first two with
-        `also=<pk>` for each near-duplicate that is to go with it.
+        `also=<pk>:<seen>` for each near-duplicate that is to go with it. `seen` is what was shown, as
+        `services.Seen` puts it: without it the decision is taken on whatever is there.
 
         Answers with a redirect to `next`, or, to a script, with {"ok", "message", "pks"} and status 200, 400
-        (the decision cannot be taken) or 409 (somebody was faster); `pks` are the suggestions decided.
+        (the decision cannot be taken) or 409 (somebody was faster, or, with "changed", what was seen is no
+        longer there); `pks` are the suggestions decided.
         """
         refused = refusal(request)
         if refused is not None:
@@ -57,6 +59,8 @@ class DecisionViews(SuggestionModelAdmin):
             if suggestion is None:
                 raise services.AlreadyDecided(GONE)
             done, pks = self._decide(request, suggestion)
+        except services.ChangedMeanwhile as error:
+            return self.answer(request, str(error), messages.WARNING, status=409, changed=True)
         except services.AlreadyDecided as error:
             return self.answer(request, str(error), messages.WARNING, status=409)
         except services.ReviewError as error:
@@ -96,37 +100,55 @@ class DecisionViews(SuggestionModelAdmin):
         suggestions decided."""
         actor, note = reviewer(request), note_of(request)
         title, one = product_title(suggestion), [suggestion.pk]
+        seen = services.Seen.read(request.POST.get("seen", ""))
         if "reject" in request.POST:
-            services.suggestion_reject(suggestion, actor=actor, note=note)
+            services.suggestion_reject(suggestion, actor=actor, note=note, seen=seen)
             if suggestion.queue == Suggestion.Queue.LABEL:
                 return f"“{title}” stays where it is: its label is right.", one
             return f"None of these for “{title}”: it leaves the queue.", one
         approved, corrected = request.POST.get("approve"), request.POST.get("category")
-        if also := list(numbers(request.POST.getlist("also"))):
-            code = approved or corrected or ""
+        if also := list(numbers_seen(request.POST.getlist("also"))):
+            read = {pk: shown for pk, shown in [(suggestion.pk, seen), *also] if shown is not None}
             settled = services.suggestions_settle(
-                suggestion, also, category_code=code, actor=actor, note=note
+                suggestion,
+                [pk for pk, _ in also],
+                category_code=approved or corrected or "",
+                actor=actor,
+                note=note,
+                seen=read,
             )
             return _settled_sentence(title, settled), settled.decided
         if approved:
-            decided = services.suggestion_approve(suggestion, actor=actor, category_code=approved, note=note)
+            decided = services.suggestion_approve(
+                suggestion, actor=actor, category_code=approved, note=note, seen=seen
+            )
         elif corrected:
             category = Category.objects.filter(code=corrected).first()
             if category is None:
                 raise services.ReviewError(
                     f"The category {corrected} is not in this shop’s tree: pick another one."
                 )
-            decided = services.suggestion_correct(suggestion, actor=actor, category=category, note=note)
+            decided = services.suggestion_correct(
+                suggestion, actor=actor, category=category, note=note, seen=seen
+            )
         else:
             raise services.ReviewError("Nothing was chosen: approve a candidate, pick a category, or reject.")
         return f"“{title}” is filed under {decided.decided_category}.", one
 
     def answer(
-        self, request: HttpRequest, sentence: str, level: int, *, status: int, pks: Sequence[int] = ()
+        self,
+        request: HttpRequest,
+        sentence: str,
+        level: int,
+        *,
+        status: int,
+        pks: Sequence[int] = (),
+        **more: bool | str,
     ) -> HttpResponse:
-        """What became of an act: for a script as JSON, else as a message on the page it goes back to."""
+        """What became of an act: for a script as JSON, with `more`, else as a message on the page it goes
+        back to."""
         if request.headers.get("Accept") == "application/json":
-            told = {"ok": status == 200, "message": sentence, "pks": list(pks)}
+            told = {"ok": status == 200, "message": sentence, "pks": list(pks), **more}
             return JsonResponse(told, status=status)
         return self.leave(request, sentence, level)
 
@@ -165,6 +187,13 @@ def numbers(values: Iterable[str]) -> Iterable[int]:
             yield int(value)
 
 
+def numbers_seen(values: Iterable[str]) -> Iterable[tuple[int, services.Seen | None]]:
+    """The values that are `<number of a row>:<what was seen>`; the latter may be left out."""
+    for value in values:
+        name, _, seen = value.partition(":")
+        yield from ((number, services.Seen.read(seen)) for number in numbers([name]))
+
+
 def note_of(request: HttpRequest) -> str:
     """The reviewer's note, without what no database stores."""
     return request.POST.get("note", "").replace("\x00", "").strip()[:MAX_NOTE]
@@ -176,4 +205,7 @@ def _settled_sentence(title: str, settled: services.SettleOutcome) -> str:
     taken = f" and {others:,} like it are" if others else " is"
     left = len(settled.already_decided) + len(settled.labelled)
     stayed = f" {left:,} more had been decided meanwhile and stay{'s' if left == 1 else ''}." if left else ""
+    other = len(settled.changed)
+    if other:
+        stayed += f" {other:,} more {'has' if other == 1 else 'have'} another text by now: read it first."
     return f"“{title}”{taken} filed under {settled.category}.{stayed}"

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Field, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -22,6 +22,8 @@ from .display import badge, confidence_bar, image_url, path_markup, source_badge
 from .product_form import SuggestingAdmin
 
 HISTORY_AT_MOST = 20
+SEEN = "filing_seen"
+"""The form's hidden field with where it showed the product to be."""
 # They belong to a product, and go with it; their own pages never delete.
 GOES_WITH_PRODUCT = (Assignment, Suggestion)
 
@@ -42,14 +44,47 @@ class WaitsFilter(admin.BooleanFieldListFilter):
         self.title = "waiting for the model"
 
 
+class SeenField(forms.CharField):
+    """Where the form showed the product to be; nothing that anybody types."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 class ClassifiableProductForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic when it runs
-    """Refuses a retired category, unless the product is there already."""
+    """Refuses a retired category, unless the product is there already, and one that would overwrite a label
+    that this form has not shown."""
+
+    filing_seen = SeenField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A shop's own form may do without it.
+        if SEEN in self.fields and self.instance.pk is not None:
+            self.fields[SEEN].initial = str(services.FilingSeen.of(self.instance))
 
     def clean_category(self) -> Category | None:
         category: Category | None = self.cleaned_data["category"]
         if category is not None and not category.is_active and "category" in self.changed_data:
             raise ValidationError("This category is retired: pick another one.")
         return category
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if "category" in self.changed_data and "category" in self.cleaned_data:
+            # As it is stored: what was chosen is not yet on the instance.
+            try:
+                services.require_filing_seen(self.instance, self.cleaned_data["category"], self.seen)
+            except services.AlreadyDecided as error:
+                self.add_error("category", str(error))
+        return cleaned
+
+    @property
+    def seen(self) -> services.FilingSeen | None:
+        """Where a form that was posted had shown the product to be; None: it does not say."""
+        return services.FilingSeen.read(self.cleaned_data.get(SEEN) or "")
 
 
 class ClassifiableProductAdmin(SuggestingAdmin):
@@ -89,11 +124,13 @@ class ClassifiableProductAdmin(SuggestingAdmin):
         return product_lookups("title", "sku", "brand")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        own = [name for name in self.get_fields(request, obj) if name not in self.filing_fields]
+        fields = self.get_fields(request, obj)
+        own = [name for name in fields if name not in (*self.filing_fields, SEEN)]
         if obj is None:
             return [(None, {"fields": own}), ("Category", {"fields": ["category"]})]
+        hidden = [SEEN] if SEEN in fields and self.has_change_permission(request, obj) else []
         return [
-            ("Category", {"fields": list(self.filing_fields)}),
+            ("Category", {"fields": [*self.filing_fields, *hidden]}),
             ("Product", {"fields": own if not self._picture(obj) else ["picture", *own]}),
         ]
 
@@ -126,15 +163,33 @@ class ClassifiableProductAdmin(SuggestingAdmin):
             kwargs["show_hidden_initial"] = True
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """As Django's. A label that came between the form's check and the save undoes the save; looked at
+        again, the form says so, with all that was typed."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except services.AlreadyDecided:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
     def save_model(self, request: HttpRequest, obj: ClassifiableProduct, form: Any, change: bool) -> None:
-        """Stores the product's own columns, and a category that was chosen as this person's label."""
+        """Stores the product's own columns, and a category that was chosen as this person's label. Raises
+        AlreadyDecided."""
         chosen = obj.category
         obj.category_id = form.initial.get("category") if change else None
         super().save_model(request, obj, form, change)
         if "category" not in form.changed_data or (not change and chosen is None):
             return
         try:
-            services.product_set_category(obj, chosen, actor=reviewer(request))
+            seen = getattr(form, "seen", None)
+            services.product_set_category(obj, chosen, actor=reviewer(request), seen=seen)
+        except services.AlreadyDecided:
+            raise
         except services.ReviewError as error:
             self.message_user(request, str(error), messages.ERROR)
 

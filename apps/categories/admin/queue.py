@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.utils.safestring import SafeString
 
+from .. import services
 from ..models import Candidate, Category, Source, Suggestion
 from ..selectors import product_relations
 from .display import confidence_bar, confidence_words, image_url, path_markup, product_link, source_badge
@@ -65,6 +66,8 @@ class QueueRow:
     """Who says so; empty: nobody."""
     outcome: str
     """Who decided what, and when; empty while it waits."""
+    seen: services.Seen
+    """What a decision on this row posts."""
 
     @property
     def pk(self) -> int:
@@ -161,4 +164,5 @@ def _row(suggestion: Suggestion, known: dict[str, Category], *, site: str, full_
         if product.category
         else SafeString(""),
         outcome=outcome_sentence(suggestion),
+        seen=services.Seen.of(suggestion, product),
     )

@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 
 from .. import selectors
 from ..models import Assignment, Suggestion
-from .base import CategoriesMedia, may_review, may_undo_run, product_lookups
+from .base import CategoriesMedia, may_review, may_undo_decision, product_lookups
 from .bulk import BulkViews
 from .cards import ORDER_WORDS, CardViews
 from .dashboard import DashboardViews
@@ -226,5 +226,4 @@ class SuggestionAdmin(DashboardViews, CardViews, BulkViews):
     def _undoable(self, request: HttpRequest, suggestion: Suggestion) -> Assignment | None:
         """The decision that this person may take back."""
         found = selectors.decision_in_force(suggestion.product) if may_review(request) else None
-        run = found.run if found is not None else None
-        return None if run is not None and not may_undo_run(request, run) else found
+        return found if found is not None and may_undo_decision(request, found) else None

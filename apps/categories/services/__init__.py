@@ -25,6 +25,7 @@ from .review import (
 from .rows import ClassifySummary
 from .runs import model_version_record, run_beat, run_finish, run_start
 from .samples import audit_fill
+from .seen import ChangedMeanwhile, FilingSeen, Seen, require_filing_seen
 from .sweep import SweepOptions, SweepProgress, products_sweep, products_watch
 from .tree import TaxonomySummary, taxonomy_import
 from .undo import UndoSummary, decision_undo, run_undo
@@ -32,9 +33,11 @@ from .undo import UndoSummary, decision_undo, run_undo
 __all__ = [
     "AlreadyDecided",
     "BulkOutcome",
+    "ChangedMeanwhile",
     "ClassifierUnavailable",
     "ClassifySummary",
     "Explanation",
+    "FilingSeen",
     "ImportSummary",
     "LabelErrors",
     "LabelSuspect",
@@ -42,6 +45,7 @@ __all__ = [
     "PublishedModel",
     "QueueAlert",
     "ReviewError",
+    "Seen",
     "SettleOutcome",
     "SuggestedCategory",
     "SweepOptions",
@@ -65,6 +69,7 @@ __all__ = [
     "products_sweep",
     "products_watch",
     "queue_alert",
+    "require_filing_seen",
     "run_beat",
     "run_finish",
     "run_start",

@@ -10,6 +10,7 @@ from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from ..models import (
+    LABELS,
     Assignment,
     Category,
     ClassifiableProduct,
@@ -18,6 +19,7 @@ from ..models import (
     Suggestion,
     get_product_model,
 )
+from ..selectors import product_relations
 from .history import Line, history_write, suggestion_copy
 
 FILE, REJECT = Assignment.Act.FILE, Assignment.Act.REJECT
@@ -45,10 +47,12 @@ class Verdict(NamedTuple):
 
 def suggestions_lock(pks: Sequence[int]) -> dict[int, tuple[ClassifiableProduct, Suggestion]]:
     """The stored suggestions with these keys and their products, which stay locked until the transaction
-    ends; what has gone is missing. Two queries.
+    ends; what has gone is missing. Categories, and what a product's text reads, are joined. Two queries.
     """
     # The products first, as the model's own writes do: two orders would be a deadlock.
-    products = get_product_model()._base_manager.select_for_update()
+    products = get_product_model()._base_manager.select_related("category", *product_relations())
+    # PostgreSQL cannot lock through an outer join.
+    products = products.select_for_update(of=("self",))
     wanted = Suggestion.objects.filter(pk__in=pks).values("product_id")
     locked = {row.pk: row for row in products.filter(pk__in=wanted).order_by("pk")}
     stored = Suggestion.objects.filter(pk__in=pks, product_id__in=list(locked))
@@ -71,6 +75,20 @@ def require_pending(suggestion: Suggestion) -> None:
     raise AlreadyDecided(
         f"{stored.decided_by or 'Somebody'} has already {stored.get_status_display()} this{place}{when}."
     )
+
+
+def overtaken(product: ClassifiableProduct, suggestion: Suggestion) -> bool:
+    """Whether a label, set past the signals, has answered what the review queue asks. The other queues ask
+    about what is filed already."""
+    return suggestion.queue == Suggestion.Queue.REVIEW and product.category_source in LABELS
+
+
+def require_unlabelled(product: ClassifiableProduct, suggestion: Suggestion) -> None:
+    """Raises AlreadyDecided, with what and by whom, for one that a label has overtaken."""
+    if overtaken(product, suggestion):
+        who = "An import" if product.category_source == Source.IMPORT else "Somebody"
+        place = f" under “{product.category.path}”" if product.category else ""
+        raise AlreadyDecided(f"{who} has already filed this product{place}: nothing was changed.")
 
 
 def verdicts_write(

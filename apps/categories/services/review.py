@@ -1,6 +1,6 @@
 """What people decide. A decision is a label: no model overwrites it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -23,21 +23,25 @@ from .deciding import (
     AlreadyDecided,
     ReviewError,
     Verdict,
+    overtaken,
     require_active,
     require_pending,
+    require_unlabelled,
     suggestions_lock,
     verdicts_write,
 )
 from .runs import closed_on_error, run_beat, run_finish, run_record, run_start
+from .seen import FilingSeen, Part, Seen, require_filing_seen, require_seen
 
 CHUNK = 200
 SETTLE_AT_MOST = 500
+NOTHING_SEEN: Mapping[int, Seen] = {}
 GONE = "This suggestion has gone: the product was filed or deleted meanwhile."
 
 
 @dataclass(frozen=True, kw_only=True)
 class BulkOutcome:
-    """What became of a bulk act. Primary keys of suggestions, each in exactly one of the four."""
+    """What became of a bulk act. Primary keys of suggestions, each in exactly one of the five."""
 
     run: ClassificationRun
     """What `run_undo` takes back."""
@@ -45,7 +49,9 @@ class BulkOutcome:
     refused_low: tuple[int, ...] = ()
     """Under their threshold, and not confirmed."""
     already_decided: tuple[int, ...] = ()
-    """Decided by somebody else meanwhile, or gone."""
+    """Decided by somebody else meanwhile, labelled past the queue, or gone."""
+    changed: tuple[int, ...] = ()
+    """Of another text, or with other candidates, than was seen."""
     impossible: tuple[int, ...] = ()
     """Without a candidate, or with one that is not in this shop's tree, or retired."""
 
@@ -57,12 +63,14 @@ def suggestion_approve(
     category_code: str | None = None,
     note: str = "",
     run: ClassificationRun | None = None,
+    seen: Seen | None = None,
 ) -> Suggestion:
     """File the product under one of the candidates: `category_code`, or the first. Returns the stored
     suggestion.
 
     The category the reviewer saw counts even if the candidates have changed since: it is then a correction.
-    Raises AlreadyDecided, or ReviewError for a category that is not there, or is retired.
+    Raises AlreadyDecided, ChangedMeanwhile when the text is not the one `seen`, or ReviewError for a category
+    that is not there, or is retired.
     """
     top = suggestion.top
     code = category_code or (top["category_code"] if top else "")
@@ -71,42 +79,59 @@ def suggestion_approve(
     category = Category.objects.filter(code=code).first()
     if category is None:
         raise ReviewError(f"The category {code} is not in this shop's tree: pick another one.")
-    return _decide(suggestion.pk, actor=actor, category=category, note=note, run=run)
+    return _decide(suggestion.pk, actor=actor, category=category, note=note, run=run, seen=seen)
 
 
 def suggestion_correct(
-    suggestion: Suggestion, *, actor: User, category: Category, note: str = ""
+    suggestion: Suggestion, *, actor: User, category: Category, note: str = "", seen: Seen | None = None
 ) -> Suggestion:
-    """File the product under a category of the reviewer's own choice. Raises AlreadyDecided, or ReviewError
-    for a retired category. Choosing one of the candidates counts as approving it.
+    """File the product under a category of the reviewer's own choice. Raises AlreadyDecided,
+    ChangedMeanwhile when the text is not the one `seen`, or ReviewError for a retired category. Choosing one
+    of the candidates counts as approving it.
     """
-    return _decide(suggestion.pk, actor=actor, category=category, note=note)
+    return _decide(suggestion.pk, actor=actor, category=category, note=note, seen=seen)
 
 
-def suggestion_reject(suggestion: Suggestion, *, actor: User, note: str = "") -> Suggestion:
-    """None of these: the product stays where it is and leaves the queue. Raises AlreadyDecided.
+def suggestion_reject(
+    suggestion: Suggestion, *, actor: User, note: str = "", seen: Seen | None = None
+) -> Suggestion:
+    """None of these: the product stays where it is and leaves the queue. Raises AlreadyDecided, or
+    ChangedMeanwhile when the text or the candidates are not those `seen`.
 
     It comes back when its text changes, or when another model has looked at it.
     """
-    return _decide(suggestion.pk, actor=actor, category=None, note=note)
+    return _decide(suggestion.pk, actor=actor, category=None, note=note, seen=seen)
 
 
-def suggestions_approve_top(ids: Iterable[int], *, actor: User, confirm_low: bool = False) -> BulkOutcome:
+def suggestions_approve_top(
+    ids: Iterable[int],
+    *,
+    actor: User,
+    confirm_low: bool = False,
+    seen: Mapping[int, Seen] = NOTHING_SEEN,
+) -> BulkOutcome:
     """Approve the first candidate of each suggestion; those under their threshold only with `confirm_low`.
+    Where the text or that candidate is not what was `seen`, by primary key, nothing is decided.
 
     One run of the ledger, which `run_undo` takes back.
     """
 
     def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
-        return _approve_chunk(chunk, actor=actor, confirm_low=confirm_low, run=run)
+        return _approve_chunk(chunk, actor=actor, confirm_low=confirm_low, run=run, seen=seen)
 
     return _bulk(ids, {"action": "approve_top", "confirm_low": confirm_low}, sort_out, actor=actor)
 
 
 def suggestions_set_category(
-    ids: Iterable[int], *, category_code: str, actor: User, note: str = ""
+    ids: Iterable[int],
+    *,
+    category_code: str,
+    actor: User,
+    note: str = "",
+    seen: Mapping[int, Seen] = NOTHING_SEEN,
 ) -> BulkOutcome:
-    """File the products of these suggestions under one category. One run of the ledger.
+    """File the products of these suggestions under one category, but for those whose text is not the one
+    `seen`, by primary key. One run of the ledger.
 
     Raises ReviewError, and changes nothing, for a category that is not there or is retired.
     """
@@ -116,16 +141,19 @@ def suggestions_set_category(
     require_active(category)
 
     def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
-        return _decide_chunk(chunk, category, FILE, actor=actor, note=note, run=run)
+        return _decide_chunk(chunk, category, FILE, actor=actor, note=note, run=run, seen=seen)
 
     return _bulk(ids, {"action": "set_category", "category": category_code}, sort_out, actor=actor)
 
 
-def suggestions_reject(ids: Iterable[int], *, actor: User, note: str = "") -> BulkOutcome:
-    """None of the candidates, for each of these suggestions; as `suggestion_reject`. One run."""
+def suggestions_reject(
+    ids: Iterable[int], *, actor: User, note: str = "", seen: Mapping[int, Seen] = NOTHING_SEEN
+) -> BulkOutcome:
+    """None of the candidates, for each of these suggestions; as `suggestion_reject`, but those that are not
+    as they were `seen`, by primary key, are left alone. One run."""
 
     def sort_out(chunk: list[int], run: ClassificationRun) -> dict[int, str]:
-        return _decide_chunk(chunk, None, REJECT, actor=actor, note=note, run=run)
+        return _decide_chunk(chunk, None, REJECT, actor=actor, note=note, run=run, seen=seen)
 
     return _bulk(ids, {"action": "reject"}, sort_out, actor=actor)
 
@@ -142,18 +170,27 @@ class SettleOutcome:
     """Decided by somebody else meanwhile, or gone: left alone."""
     labelled: tuple[int, ...] = ()
     """Of products that have a label: left alone."""
+    changed: tuple[int, ...] = ()
+    """Of another text than was seen: left alone."""
     run: ClassificationRun | None = None
     """What `run_undo` takes back; None when one suggestion was decided alone."""
 
 
 def suggestions_settle(
-    suggestion: Suggestion, others: Iterable[int], *, category_code: str, actor: User, note: str = ""
+    suggestion: Suggestion,
+    others: Iterable[int],
+    *,
+    category_code: str,
+    actor: User,
+    note: str = "",
+    seen: Mapping[int, Seen] = NOTHING_SEEN,
 ) -> SettleOutcome:
     """File one product, and with it the chosen ones of `selectors.cluster_of` (primary keys), as one act.
 
-    All or nothing but for those that are reported as left alone. As many statements for 500 as for one.
-    Raises AlreadyDecided when the first one is decided, ReviewError for a category that is not there or is
-    retired, and for more than SETTLE_AT_MOST others.
+    All or nothing but for those that are reported as left alone; `seen`, by primary key, is what the reviewer
+    had read. As many statements for 500 as for one. Raises AlreadyDecided when the first one is decided,
+    ChangedMeanwhile when its text is another, ReviewError for a category that is not there or is retired, and
+    for more than SETTLE_AT_MOST others.
     """
     chosen = [pk for pk in dict.fromkeys(others) if pk != suggestion.pk]
     if len(chosen) > SETTLE_AT_MOST:
@@ -166,15 +203,25 @@ def suggestions_settle(
         locked = suggestions_lock([suggestion.pk, *chosen])
         if suggestion.pk not in locked:
             raise AlreadyDecided(GONE)
-        require_pending(locked[suggestion.pk][1])
+        product, first = locked[suggestion.pk]
+        require_pending(first)
+        require_unlabelled(product, first)
+        require_seen(first, product, seen.get(first.pk), rejecting=False)
         ready = {pk: found for pk, found in locked.items() if found[1].is_pending}
         labelled = [pk for pk in chosen if pk in ready and ready[pk][0].category_source in LABELS]
+        changed = [
+            pk
+            for pk in chosen
+            if pk in ready and pk not in labelled and _changed(ready[pk], seen.get(pk), "text")
+        ]
         gone = [pk for pk in chosen if pk not in ready]
-        decided = [pk for pk in (suggestion.pk, *chosen) if pk in ready and pk not in labelled]
+        left = {*labelled, *changed, *gone}
+        decided = [pk for pk in (suggestion.pk, *chosen) if pk not in left]
         run = None
         if len(decided) > 1:
             options = {"action": "settle", "category": category_code, "first": suggestion.pk}
             counts = {"decided": len(decided), "already_decided": len(gone), "labelled": len(labelled)}
+            counts |= {"changed": len(changed)} if changed else {}
             run = run_record(ClassificationRun.Kind.REVIEW, options=options, counts=counts, actor=actor)
         verdicts = [Verdict(*ready[pk], category, FILE) for pk in decided]
         verdicts_write(verdicts, actor=actor, note=note, run=run)
@@ -183,17 +230,24 @@ def suggestions_settle(
         decided=tuple(decided),
         already_decided=tuple(gone),
         labelled=tuple(labelled),
+        changed=tuple(changed),
         run=run,
     )
 
 
 def product_set_category(
-    product: ClassifiableProduct, category: Category | None, *, actor: User | None, note: str = ""
+    product: ClassifiableProduct,
+    category: Category | None,
+    *,
+    actor: User | None,
+    note: str = "",
+    seen: FilingSeen | None = None,
 ) -> None:
     """A person's label, from outside the queue; None takes the label away, and the model may look again.
 
     A waiting suggestion of the product is decided with it. `product` itself is brought up to date. Raises
-    ReviewError for a retired category, or a product that has gone.
+    AlreadyDecided where somebody has labelled it otherwise since it was `seen`, ReviewError for a retired
+    category, or a product that has gone.
     """
     if category is not None:
         require_active(category)
@@ -201,6 +255,7 @@ def product_set_category(
         locked = get_product_model()._base_manager.select_for_update().filter(pk=product.pk).first()
         if locked is None:
             raise ReviewError("This product has been deleted.")
+        require_filing_seen(locked, category, seen)
         suggestion = Suggestion.objects.filter(product_id=product.pk).first()
         verdicts_write([Verdict(locked, suggestion, category, FILE)], actor=actor, note=note)
     product.refresh_from_db()
@@ -218,7 +273,7 @@ def _bulk(
     wanted = list(dict.fromkeys(ids))
     run = run_start(ClassificationRun.Kind.REVIEW, options=options, actor=actor)
     outcome: dict[str, list[int]] = {
-        name: [] for name in ("decided", "refused_low", "already_decided", "impossible")
+        name: [] for name in ("decided", "refused_low", "already_decided", "changed", "impossible")
     }
     with closed_on_error(partial(run_finish, run)):
         for start in range(0, len(wanted), CHUNK):
@@ -240,21 +295,28 @@ def _decide_chunk(
     actor: User,
     note: str,
     run: ClassificationRun,
+    seen: Mapping[int, Seen],
 ) -> dict[int, str]:
     """The same decision on each of these that waits; called in a transaction."""
     locked = suggestions_lock(chunk)
-    waiting = {pk: found for pk, found in locked.items() if found[1].is_pending}
-    verdicts_write(
-        [Verdict(*waiting[pk], category, act) for pk in chunk if pk in waiting],
-        actor=actor,
-        note=note,
-        run=run,
-    )
-    return {pk: "decided" if pk in waiting else "already_decided" for pk in chunk}
+    parts: tuple[Part, ...] = ("text", "question") if act == REJECT else ("text",)
+    outcome: dict[int, str] = {}
+    verdicts = []
+    for pk in chunk:
+        found = locked.get(pk)
+        if found is None or not found[1].is_pending or overtaken(*found):
+            outcome[pk] = "already_decided"
+        elif _changed(found, seen.get(pk), *parts):
+            outcome[pk] = "changed"
+        else:
+            outcome[pk] = "decided"
+            verdicts.append(Verdict(*found, category, act))
+    verdicts_write(verdicts, actor=actor, note=note, run=run)
+    return outcome
 
 
 def _approve_chunk(
-    chunk: list[int], *, actor: User, confirm_low: bool, run: ClassificationRun
+    chunk: list[int], *, actor: User, confirm_low: bool, run: ClassificationRun, seen: Mapping[int, Seen]
 ) -> dict[int, str]:
     """What becomes of each of these; called in a transaction."""
     locked = suggestions_lock(chunk)
@@ -264,12 +326,14 @@ def _approve_chunk(
     outcome: dict[int, str] = {}
     verdicts = []
     for pk in chunk:
-        product, suggestion = locked.get(pk, (None, None))
-        if product is None or suggestion is None or not suggestion.is_pending:
+        found = locked.get(pk)
+        if found is None or not found[1].is_pending or overtaken(*found):
             outcome[pk] = "already_decided"
             continue
-        top, bar = tops[pk], suggestion.threshold
-        if top is None:
+        top, bar = tops[pk], found[1].threshold
+        if _changed(found, seen.get(pk), "text", "top"):
+            outcome[pk] = "changed"
+        elif top is None:
             outcome[pk] = "impossible"
         elif not confirm_low and (bar is None or top["confidence"] < bar):
             outcome[pk] = "refused_low"
@@ -277,9 +341,15 @@ def _approve_chunk(
             outcome[pk] = "impossible"
         else:
             outcome[pk] = "decided"
-            verdicts.append(Verdict(product, suggestion, places[top["category_code"]], FILE))
+            verdicts.append(Verdict(*found, places[top["category_code"]], FILE))
     verdicts_write(verdicts, actor=actor, note="", run=run)
     return outcome
+
+
+def _changed(found: tuple[ClassifiableProduct, Suggestion], seen: Seen | None, *parts: Part) -> bool:
+    """Whether this is not what the reviewer saw, in one of these parts; no, if nobody says what it was."""
+    product, suggestion = found
+    return seen is not None and seen.changed(Seen.of(suggestion, product), *parts)
 
 
 def _decide(
@@ -289,6 +359,7 @@ def _decide(
     category: Category | None,
     note: str,
     run: ClassificationRun | None = None,
+    seen: Seen | None = None,
 ) -> Suggestion:
     with transaction.atomic():
         found = suggestions_lock([pk]).get(pk)
@@ -298,6 +369,8 @@ def _decide(
         if category is not None:
             require_active(category)
         require_pending(suggestion)
+        require_unlabelled(product, suggestion)
+        require_seen(suggestion, product, seen, rejecting=category is None)
         act = REJECT if category is None else FILE
         verdicts_write([Verdict(product, suggestion, category, act)], actor=actor, note=note, run=run)
     return suggestion

@@ -38,7 +38,7 @@ def test_the_action_shows_what_it_would_do_and_does_nothing_yet(
     html = page(bulk(reviewing, sure, low))
 
     assert "Nothing is filed yet" in html
-    assert seen(html) == [f"{sure.pk}:CAT_TOOLS_DRILLS", f"{low.pk}:CAT_TOOLS_SAWS"]
+    assert seen(html) == [f"{row.pk}:{services.Seen.of(row, row.product)}" for row in (sure, low)]
     assert "Approve only the 1 that reaches it" in html
     assert "Approve all 2, 1 of them under it" in html
     assert Assignment.objects.count() == ClassificationRun.objects.count() == 0
@@ -89,7 +89,7 @@ def test_a_suggestion_that_changed_after_it_was_seen_is_not_approved(
     response = reviewing.post(f"{QUEUE}approve-top/", data)
 
     assert told(response) == [
-        "1 product got new candidates while you looked: not approved, please look again."
+        "1 product got another text or new candidates while you looked: left as they are, please look again."
     ]
     assert Assignment.objects.count() == 0
 
@@ -119,7 +119,7 @@ def test_rows_without_a_usable_candidate_are_left_out(
         bulk(reviewing, good, make_suggestion("empty", []), make_suggestion("gone", [("CAT_GONE", 0.95)]))
     )
 
-    assert seen(html) == [f"{good.pk}:CAT_TOOLS_DRILLS"]
+    assert seen(html) == [f"{good.pk}:{services.Seen.of(good, good.product)}"]
     assert "2 of the chosen products cannot be approved" in html
     only_bad = page(bulk(reviewing, Suggestion.objects.get(product__title="empty")))
     assert "None of the chosen products can be approved" in only_bad

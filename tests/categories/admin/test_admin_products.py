@@ -346,3 +346,86 @@ def test_a_shops_own_admin_inherits_everything(
     assert shop.get_search_fields(request) == ("title", "sku", "brand")
     assert shop.has_change_permission(request)
     assert admin.site.is_registered(get_product_model())
+
+
+def a_form_that_is_open(browser: Client, product: Product, **typed: Any) -> tuple[str, dict[str, Any]]:
+    """The address of a product's form, and what a browser that has it open would post."""
+    address = f"{LIST}{product.pk}/change/"
+    return address, {**form_of(browser, address), **typed}
+
+
+@pytest.mark.parametrize("chosen", ["Shirts", None])
+def test_a_label_of_somebody_else_that_the_form_has_not_shown_is_not_overwritten(
+    managing: Client, maria: User, tree: dict[str, Category], chosen: str | None
+) -> None:
+    product = Product.objects.create(sku="A", title="Cordless drill")
+    services.product_set_category(product, tree["Drills"], actor=maria)
+    wanted = tree[chosen].pk if chosen else ""
+    address, data = a_form_that_is_open(managing, product, category=wanted, brand="Makita")
+    services.product_set_category(product, tree["Saws"], actor=maria)
+
+    answer = managing.post(address, data)
+
+    html = page(answer)
+    assert answer.status_code == 200
+    assert re.search(
+        r"maria has filed this product under “Tools &gt; Saws” at 20\d\d-\d\d-\d\d \d\d:\d\d", html
+    )
+    assert "Load the page again, and decide then." in html
+    assert 'value="Makita"' in html, "what was typed is still there"
+    assert not chosen or f'<option value="{wanted}" selected>' in html
+    product.refresh_from_db()
+    assert (product.category, product.source, product.brand) == (tree["Saws"], "human", "")
+    assert Assignment.objects.count() == 2
+    assert managing.post(address, data).status_code == 200, "saving once more does not help"
+    address, data = a_form_that_is_open(managing, product, category=tree["Shirts"].pk, brand="Makita")
+    assert managing.post(address, data).status_code == 302, "loading again does"
+    product.refresh_from_db()
+    assert (product.category, product.brand) == (tree["Shirts"], "Makita")
+
+
+def test_a_person_s_word_on_the_place_that_the_form_showed_is_not_overwritten(
+    managing: Client, maria: User, tree: dict[str, Category]
+) -> None:
+    """The category is the one that the form showed; that a person has confirmed it is not."""
+    product = Product.objects.create(sku="A", title="Cordless drill")
+    Product.objects.update(category=tree["Drills"], category_source=Source.MODEL, model_version="m")
+    address, data = a_form_that_is_open(managing, product, category=tree["Shirts"].pk)
+    services.product_set_category(product, tree["Drills"], actor=maria)
+
+    assert "maria has filed this product" in page(managing.post(address, data))
+
+    product.refresh_from_db()
+    assert product.category == tree["Drills"]
+
+
+def test_a_label_that_comes_between_the_check_and_the_save_is_not_overwritten(
+    managing: Client, maria: User, tree: dict[str, Category], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = Product.objects.create(sku="A", title="Cordless drill")
+    address, data = a_form_that_is_open(managing, product, category=tree["Shirts"].pk, brand="Makita")
+    check, load = services.require_filing_seen, ClassifiableProductAdmin.get_object
+    checked: list[Any] = []
+
+    def maria_files_it() -> None:
+        services.product_set_category(Product.objects.get(), tree["Saws"], actor=maria)
+
+    def loaded(*args: Any) -> Any:
+        if checked:
+            maria_files_it()  # One connection stands for two people here: the first time was undone.
+        return load(*args)
+
+    def passed(*args: Any) -> None:
+        check(*args)
+        checked.append(args)
+        maria_files_it()
+
+    monkeypatch.setattr(ClassifiableProductAdmin, "get_object", loaded)
+    monkeypatch.setattr(services, "require_filing_seen", passed)
+    answer = managing.post(address, data)
+
+    assert (answer.status_code, len(checked)) == (200, 1)
+    assert "maria has filed this product under “Tools &gt; Saws”" in page(answer)
+    assert 'value="Makita"' in page(answer)
+    product.refresh_from_db()
+    assert (product.category, product.brand) == (tree["Saws"], "")

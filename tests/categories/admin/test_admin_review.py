@@ -106,7 +106,7 @@ def test_a_card_shows_what_is_alike_and_takes_it_along(
 
     html = page(reviewing.get(REVIEW))
     card = html[html.index(f'<article id="row-{first.pk}"') :].split("</article>")[0]
-    assert {int(pk) for pk in re.findall(r'name="also" value="(\d+)"', card)} == {
+    assert {int(pk) for pk in re.findall(r'name="also" value="(\d+):', card)} == {
         *(other.pk for other in others),
         different.pk,
     }
@@ -174,29 +174,85 @@ def test_undo_takes_back_the_last_decision_of_this_person_only(
     mine.refresh_from_db(), theirs.refresh_from_db()
     assert (mine.status, theirs.status) == ("pending", "rejected")
     again = post(reviewing, f"{REVIEW}undo/")
-    assert (again.status_code, again.json()["message"]) == (400, "There is no decision of yours to undo.")
+    assert (again.status_code, again.json()["message"]) == (
+        400,
+        "There is no decision of yours to undo.",
+    )
 
 
 def test_a_decision_is_undone_from_the_products_page_by_name(
-    reviewing: Client, maria: User, member: Callable[..., User], make_suggestion: MakeSuggestion
+    reviewing: Client, maria: User, make_suggestion: MakeSuggestion
 ) -> None:
-    theirs = make_suggestion("theirs")
-    services.suggestion_reject(theirs, actor=member("pablo"))
-    html = page(reviewing.get(f"{QUEUE}{theirs.pk}/change/"))
+    mine = make_suggestion("mine")
+    services.suggestion_reject(mine, actor=maria)
+    html = page(reviewing.get(f"{QUEUE}{mine.pk}/change/"))
     assert "Undo this decision" in html
     decision = Assignment.objects.get()
 
     answer = reviewing.post(
-        f"{REVIEW}undo/", {"decision": str(decision.pk), "next": f"{QUEUE}{theirs.pk}/change/"}
+        f"{REVIEW}undo/", {"decision": str(decision.pk), "next": f"{QUEUE}{mine.pk}/change/"}
     )
 
-    assert (answer.status_code, answer.url) == (302, f"{QUEUE}{theirs.pk}/change/")
-    assert told(answer) == ["Taken back: “theirs” is as it was."]
-    theirs.refresh_from_db()
-    assert theirs.is_pending
-    assert "Undo this decision" not in page(reviewing.get(f"{QUEUE}{theirs.pk}/change/"))
+    assert (answer.status_code, answer.url) == (302, f"{QUEUE}{mine.pk}/change/")
+    assert told(answer) == ["Taken back: “mine” is as it was."]
+    mine.refresh_from_db()
+    assert mine.is_pending
+    assert "Undo this decision" not in page(reviewing.get(f"{QUEUE}{mine.pk}/change/"))
     gone = post(reviewing, f"{REVIEW}undo/", decision="10000000")
     assert gone.json()["message"] == "This decision is not in the history."
+
+
+@pytest.mark.parametrize("from_the_queue", [True, False])
+def test_what_somebody_else_decided_is_undone_by_managers_alone(
+    reviewing: Client,
+    managing: Client,
+    member: Callable[..., User],
+    make_suggestion: MakeSuggestion,
+    tree: dict[str, Category],
+    from_the_queue: bool,
+) -> None:
+    theirs, pablo = make_suggestion("theirs"), member("pablo")
+    if from_the_queue:
+        services.suggestion_reject(theirs, actor=pablo)
+    else:
+        services.product_set_category(theirs.product, tree["Saws"], actor=pablo)
+    decision = str(Assignment.objects.get().pk)
+
+    assert "Undo this decision" not in page(reviewing.get(f"{QUEUE}{theirs.pk}/change/"))
+    refused = post(reviewing, f"{REVIEW}undo/", decision=decision)
+
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "This was decided by pablo: only they, or a manager, can take it back.",
+    )
+    assert Assignment.objects.count() == 1
+    assert "Undo this decision" in page(managing.get(f"{QUEUE}{theirs.pk}/change/"))
+    assert post(managing, f"{REVIEW}undo/", decision=decision).status_code == 200
+    theirs.refresh_from_db()
+    assert theirs.is_pending
+
+
+def test_a_whole_bulk_act_is_never_undone_by_a_key(
+    reviewing: Client, maria: User, make_suggestion: MakeSuggestion, tree: dict[str, Category]
+) -> None:
+    rows = [make_suggestion(f"{word} saw") for word in "ab"]
+    done = services.suggestions_set_category(
+        [row.pk for row in rows], category_code=tree["Saws"].code, actor=maria
+    )
+    where = f"/admin/categories/classificationrun/{done.run.pk}/undo/"
+
+    told_so = post(reviewing, f"{REVIEW}undo/", next=REVIEW)
+    plain = reviewing.post(f"{REVIEW}undo/", {"next": REVIEW})
+
+    assert (told_so.status_code, told_so.json()["ok"]) == (409, False)
+    assert told_so.json()["address"].startswith(where)
+    assert told_so.json()["message"].startswith("This was a bulk act on 2 products: nothing is undone yet.")
+    assert plain.status_code == 302
+    assert plain.url == told_so.json()["address"]
+    assert Product.objects.filter(category_source=Source.HUMAN).count() == 2
+    assert "Undoing takes back what it did to 2 products" in page(reviewing.get(plain.url))
+    assert reviewing.post(plain.url).url == REVIEW
+    assert Suggestion.objects.filter(status="pending").count() == 2
 
 
 def test_why_names_the_words_and_the_nearest_labelled_products(
@@ -363,7 +419,7 @@ def test_whose_bulk_act_may_be_undone_by_the_key(
     line = Assignment.objects.filter(run=done.run).first()
     assert line is not None
 
-    assert "with all of its bulk act" not in page(reviewing.get(f"{QUEUE}{rows[0].pk}/change/"))
+    assert "with all that went with it" not in page(reviewing.get(f"{QUEUE}{rows[0].pk}/change/"))
     refused = post(reviewing, f"{REVIEW}undo/", decision=str(line.pk))
 
     assert (refused.status_code, refused.json()["message"]) == (
@@ -371,8 +427,10 @@ def test_whose_bulk_act_may_be_undone_by_the_key(
         "This was part of a bulk act of pablo: only they, or a manager, can take it back.",
     )
     assert Product.objects.filter(category_source=Source.HUMAN).count() == 2
-    assert "with all of its bulk act" in page(managing.get(f"{QUEUE}{rows[0].pk}/change/"))
-    assert post(managing, f"{REVIEW}undo/", decision=str(line.pk)).status_code == 200
+    assert "with all that went with it" in page(managing.get(f"{QUEUE}{rows[0].pk}/change/"))
+    asked = managing.post(f"{REVIEW}undo/", {"decision": str(line.pk)})
+    assert managing.post(asked.url).status_code == 302
+    assert not Product.objects.filter(category_source=Source.HUMAN).exists()
 
 
 def test_an_undo_that_finds_nothing_says_so(
@@ -389,7 +447,7 @@ def test_an_undo_that_finds_nothing_says_so(
     answer = post(reviewing, f"{REVIEW}undo/")
 
     assert answer.status_code == 400
-    assert "left to undo" in answer.json()["message"]
+    assert answer.json()["message"] == "There is no decision of yours to undo."
     assert Product.objects.get().category == tree["Drills"]
 
 

@@ -43,10 +43,12 @@
         }
     }
 
-    function complain(row, message) {
+    // Says below a product why it was not decided.
+    function complain(row, message, ...more) {
         row.querySelectorAll('.cat-trouble').forEach((old) => old.remove());
         const trouble = element('p', 'cat-trouble', message);
         trouble.setAttribute('role', 'alert');
+        trouble.append(...more.flatMap((part) => [' ', part]));
         row.querySelector('.cat-other').append(trouble);
     }
 
@@ -97,6 +99,14 @@
         buttons.forEach((button) => { button.disabled = true; });
         try {
             const {answer, told} = await post(form.action, body);
+            if (told.changed) {
+                // Its buttons stay off: they would decide what is no longer there.
+                const again = element('button', 'cat-plain', 'Load the page again');
+                again.type = 'button';
+                again.addEventListener('click', () => location.reload());
+                complain(row, told.message, again);
+                return;
+            }
             if (answer.ok || answer.status === 409) {
                 settle(row, told.message, answer.ok);
                 return;
@@ -309,7 +319,7 @@
         enhance(document);
     }
 
-    window.categoriesQueue = {element, enhance, forget, post};
+    window.categoriesQueue = {complain, element, enhance, forget, post};
 
     if (document.readyState === 'loading') {
         document.addEventListener('DOMContentLoaded', start);

@@ -5,7 +5,7 @@
     const READY = 2; // Cards kept behind the one that is shown.
     const SENT_SKIPS = 500;
     const FRESH = 300; // Milliseconds in which nobody can have read a card: a double click must not decide it.
-    const {element, enhance, forget, post} = window.categoriesQueue;
+    const {complain, element, enhance, forget, post} = window.categoriesQueue;
 
     // --- One product at a time ------------------------------------------------------------------------------
 
@@ -209,6 +209,10 @@
         async function send(card, address, values) {
             try {
                 const {answer, told: outcome} = await post(address, values);
+                if (outcome.changed) {
+                    await renew(card, outcome.message);
+                    return;
+                }
                 if (!answer.ok && answer.status !== 409) {
                     throw new Error(outcome.message);
                 }
@@ -225,13 +229,23 @@
                 const back = () => show(cards.indexOf(card));
                 say(`“${card.getAttribute('aria-label')}” was not decided.`, 'bad',
                     [action('Back to it', back), action('Load the page again', () => location.reload())]);
-                const trouble = element('p', 'cat-trouble', message);
-                trouble.setAttribute('role', 'alert');
-                card.querySelectorAll('.cat-trouble').forEach((old) => old.remove());
-                card.querySelector('.cat-other').append(trouble);
+                complain(card, message);
                 if (cards.includes(card) && !typing()) {
                     back();
                 }
+            }
+        }
+
+        // A card whose product changed under its reader's eyes comes back as it is now; a note is kept.
+        async function renew(card, message) {
+            const html = await cardAt(card.dataset.card);
+            const busy = typing() && card !== current();
+            const index = add(html, cards.indexOf(card));
+            const fresh = cards[index];
+            say(message, 'warn', [action('Back to it', () => show(cards.indexOf(fresh)))]);
+            complain(fresh, message);
+            if (!busy) {
+                show(index);
             }
         }
 
@@ -271,7 +285,9 @@
             try {
                 await Promise.allSettled([...underway]);
                 const {answer, told: outcome} = await post(undoForm.action, new FormData(undoForm));
-                say(outcome.message, answer.ok ? 'good' : 'warn');
+                const confirm = element('a', '', 'What would be taken back');
+                confirm.href = outcome.address;
+                say(outcome.message, answer.ok ? 'good' : 'warn', outcome.address ? [confirm] : []);
                 if (!answer.ok) {
                     return;
                 }
@@ -288,11 +304,17 @@
 
         async function bringBack(pk) {
             const address = undoForm.action.replace('review/undo/', `${pk}/card/`);
+            const html = await cardAt(address);
+            exhausted = false;
+            show(add(html, at));
+        }
+
+        async function cardAt(address) {
             const answer = await fetch(address, {credentials: 'same-origin'});
-            if (answer.ok) {
-                exhausted = false;
-                show(add((await answer.json()).cards[0].html, at));
+            if (!answer.ok || answer.redirected) {
+                throw new Error('This product could not be loaded again. Load the page again.');
             }
+            return (await answer.json()).cards[0].html;
         }
 
         place.addEventListener('submit', decide);
