@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, FieldError
@@ -11,8 +10,8 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models.constants import LOOKUP_SEP
 from django.utils.module_loading import import_string
 
-from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, get_settings, problems, product_model_label
-from .models import ClassifiableProduct
+from .conf import PRODUCT_SETTING, SETTING, SettingProblem, get_settings, problems, product_model_label
+from .models import ClassifiableProduct, get_product_model
 
 OWN_LABEL = "categories"
 FIRST_MIGRATION = "0001_initial"
@@ -22,7 +21,7 @@ FIRST_MIGRATION = "0001_initial"
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """E001: an unknown key, or no dict at all. E002: a value that its key does not take."""
     return [
-        checks.Error(str(problem), hint=problem.hint, id=problem.id)
+        checks.Error(problem.message, hint=problem.hint, id=problem.id)
         for problem in problems(getattr(settings, SETTING, {}))
     ]
 
@@ -66,10 +65,9 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
     classifier_fields. E006, E008: below."""
     label = product_model_label()
     try:
-        model = apps.get_model(label)
-    except (LookupError, ValueError) as error:
-        hint = f'Write {PRODUCT_SETTING} = "{DEFAULT_PRODUCT_MODEL}", or your own "app_label.ModelName".'
-        return [checks.Error(f"{PRODUCT_SETTING} is {label!r}: {error}", hint=hint, id="categories.E003")]
+        model = get_product_model()
+    except SettingProblem as problem:
+        return [checks.Error(problem.message, hint=problem.hint, id=problem.id)]
     if not issubclass(model, ClassifiableProduct):
         return [
             checks.Error(

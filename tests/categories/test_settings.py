@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from apps.categories import conf
 from apps.categories.checks import check_product_model, check_settings
-from apps.categories.models import Product
+from apps.categories.models import Product, get_product_model
 from bunoraa import env
 from training.config import BACKENDS as TRAINABLE
 from training.config import TrainingConfig
@@ -113,6 +113,16 @@ def test_every_wrong_entry_is_named_at_once(settings: Settings) -> None:
 def test_the_product_model_is_checked(settings: Settings, label: str, id: str | None) -> None:
     settings.CATEGORIES_PRODUCT_MODEL = label
     assert [message.id for message in check_product_model()] == ([id] if id else [])
+
+
+def test_a_product_model_that_is_none_is_refused_with_the_nearest(settings: Settings) -> None:
+    settings.CATEGORIES_PRODUCT_MODEL = "categories.Produkt"
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_product_model()
+    assert str(refused.value) == (
+        "CATEGORIES_PRODUCT_MODEL is 'categories.Produkt', expected the \"app_label.ModelName\" of an installed "
+        'model. Did you mean "categories.Product"? Models that inherit ClassifiableProduct: categories.Product.'
+    )
 
 
 @pytest.mark.parametrize(
