@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import ConnectionHandler
 from pytest_django import Settings
 
+from apps.categories import checks as checked
 from apps.categories import conf
-from apps.categories.checks import check_product_model, check_settings
+from apps.categories.checks import SQLITE_OPTIONS, check_product_model, check_settings
 from apps.categories.models import Product, get_product_model
 from bunoraa import env
 from training.config import BACKENDS as TRAINABLE
@@ -120,8 +122,9 @@ def test_a_product_model_that_is_none_is_refused_with_the_nearest(settings: Sett
     with pytest.raises(ImproperlyConfigured) as refused:
         get_product_model()
     assert str(refused.value) == (
-        "CATEGORIES_PRODUCT_MODEL is 'categories.Produkt', expected the \"app_label.ModelName\" of an installed "
-        'model. Did you mean "categories.Product"? Models that inherit ClassifiableProduct: categories.Product.'
+        "CATEGORIES_PRODUCT_MODEL is 'categories.Produkt', expected the \"app_label.ModelName\" of an "
+        'installed model. Did you mean "categories.Product"? Models that inherit ClassifiableProduct: '
+        "categories.Product."
     )
 
 
@@ -146,8 +149,37 @@ def test_where_the_texts_are_is_checked(
     assert all(str(problem) in message.msg for message in found)
 
 
+@pytest.mark.parametrize(
+    ("entry", "warned"),
+    [
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": "shop"}, True),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"transaction_mode": "DEFERRED"}}, True),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"transaction_mode": "immediate"}}, False),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS}, False),
+        ({"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}, False),
+    ],
+)
+def test_sqlite_that_locks_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], warned: bool
+) -> None:
+    monkeypatch.setattr(checked, "connections", ConnectionHandler({"default": entry}))
+    found = checked.check_sqlite()
+    assert [message.id for message in found] == (["categories.W003"] if warned else [])
+    # The hint is pasted into settings.py.
+    pasted = {"DATABASES": {"default": {}}}
+    for message in found:
+        exec(str(message.hint).removeprefix("Write "), pasted)
+        assert pasted["DATABASES"]["default"]["OPTIONS"] == SQLITE_OPTIONS
+
+
+def test_this_site_s_sqlite_is_what_the_check_asks_for() -> None:
+    assert env.database("sqlite:///shop.sqlite3")["OPTIONS"] == SQLITE_OPTIONS
+
+
 def test_the_checks_are_registered() -> None:
-    assert {check_settings, check_product_model} <= set(checks.registry.registry.get_checks())
+    assert {check_settings, check_product_model, checked.check_sqlite} <= set(
+        checks.registry.registry.get_checks()
+    )
 
 
 def test_a_misspelt_variable_is_refused() -> None:

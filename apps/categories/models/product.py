@@ -226,7 +226,7 @@ class Product(ClassifiableProduct):
 
 
 def get_product_model() -> type[ClassifiableProduct]:
-    """The shop's product model. Raises SettingProblem, with what to write, when the setting names no model."""
+    """The shop's product model. Raises SettingProblem, with the cure, when the setting names no model."""
     label = product_model_label()
     try:
         model = apps.get_model(label, require_ready=False)

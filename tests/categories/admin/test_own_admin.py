@@ -1,4 +1,4 @@
-"""A shop registers an admin of its own for its products, or is given the default one, in any order of the apps.
+"""A shop registers an admin of its own for its products, or is given ours, in any order of the apps.
 
 In processes of their own, because apps are loaded once, with a shop written for the test.
 """
