@@ -14,7 +14,15 @@ def main() -> None:
             "Django cannot be imported: activate the virtual environment, "
             "or create it with: python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
         ) from error
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        if "--traceback" in sys.argv:
+            raise
+        # Its sentence says what is wrong and what to write; the way there helps nobody.
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import difflib
 import os
+import secrets
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -30,6 +32,29 @@ def refuse_unknown(known: Iterable[str], environ: Mapping[str, str] = os.environ
 def text(name: str, default: str = "", environ: Mapping[str, str] = os.environ) -> str:
     """The variable's value without surrounding blanks; `default` when unset or blank."""
     return environ.get(name, "").strip() or default
+
+
+def kept_secret(path: Path) -> str:
+    """The secret that the file holds, made with the file (mode 0600) the first time; for development.
+
+    A folder that cannot be written gives a new secret each time.
+    """
+    made = secrets.token_urlsafe(50)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(made)
+            # Of two processes that start at once the first one's counts, and nobody reads half of it.
+            try:
+                with suppress(FileExistsError):
+                    os.link(part, path)
+            finally:
+                part.unlink()
+        return path.read_text("utf-8").strip() or made
+    except OSError:
+        return made
 
 
 def boolean(name: str, default: bool, environ: Mapping[str, str] = os.environ) -> bool:

@@ -27,6 +27,9 @@ DEBUG = env.boolean("BUNORAA_DEBUG", default=False)
 SECRET_KEY = env.text("BUNORAA_SECRET_KEY")
 # Commands need no lasting key; bunoraa.wsgi and bunoraa.asgi refuse to serve with a temporary one.
 SECRET_KEY_IS_TEMPORARY = not SECRET_KEY
+if DEBUG and not SECRET_KEY:
+    # Each reload of the development server is a new process: a new key would end every session.
+    SECRET_KEY = env.kept_secret(BASE_DIR / ".demo" / "secret_key")
 SECRET_KEY = SECRET_KEY or secrets.token_urlsafe(50)
 ALLOWED_HOSTS = env.words("BUNORAA_ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("BUNORAA_CSRF_TRUSTED_ORIGINS")

@@ -1,28 +1,34 @@
 """System checks: what is wrong with the settings, with the cure. They load no model."""
 
+import json
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist, FieldError
-from django.db import models
+from django.db import connections, models
 from django.db.migrations.loader import MigrationLoader
 from django.db.models.constants import LOOKUP_SEP
 from django.utils.module_loading import import_string
 
-from .conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SETTING, get_settings, problems, product_model_label
-from .models import ClassifiableProduct
+from .conf import PRODUCT_SETTING, SETTING, SettingProblem, get_settings, problems, product_model_label
+from .models import ClassifiableProduct, get_product_model
 
 OWN_LABEL = "categories"
 FIRST_MIGRATION = "0001_initial"
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 30,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+}
+"""DATABASES["default"]["OPTIONS"] with which several processes can write to one SQLite file."""
 
 
 @checks.register(checks.Tags.compatibility)
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """E001: an unknown key, or no dict at all. E002: a value that its key does not take."""
     return [
-        checks.Error(str(problem), hint=problem.hint, id=problem.id)
+        checks.Error(problem.message, hint=problem.hint, id=problem.id)
         for problem in problems(getattr(settings, SETTING, {}))
     ]
 
@@ -52,6 +58,22 @@ def check_queue_alert(**_: Any) -> list[checks.CheckMessage]:
     return found
 
 
+# Without the tag `database`, which a plain `manage.py check` leaves out; nothing connects.
+@checks.register(checks.Tags.compatibility)
+def check_sqlite(**_: Any) -> list[checks.CheckMessage]:
+    """W003: SQLite with deferred transactions, of which a second one that reads and then writes fails."""
+    default = connections["default"]
+    mode = default.settings_dict.get("OPTIONS", {}).get("transaction_mode") or "DEFERRED"
+    if default.vendor != "sqlite" or str(mode).upper() in ("IMMEDIATE", "EXCLUSIVE"):
+        return []
+    message = (
+        f"SQLite's transactions are {mode}: as soon as two of them read and then write at once (a reviewer "
+        'and a command, or two tabs), one fails with "database is locked", whatever the time-out.'
+    )
+    hint = f'Write DATABASES["default"]["OPTIONS"] = {json.dumps(SQLITE_OPTIONS)}'
+    return [checks.Warning(message, hint=hint, id="categories.W003")]
+
+
 def _no_callable(path: str) -> str | None:
     """Why the dotted path names no callable, None when it does."""
     try:
@@ -66,10 +88,9 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
     classifier_fields. E006, E008: below."""
     label = product_model_label()
     try:
-        model = apps.get_model(label)
-    except (LookupError, ValueError) as error:
-        hint = f'Write {PRODUCT_SETTING} = "{DEFAULT_PRODUCT_MODEL}", or your own "app_label.ModelName".'
-        return [checks.Error(f"{PRODUCT_SETTING} is {label!r}: {error}", hint=hint, id="categories.E003")]
+        model = get_product_model()
+    except SettingProblem as problem:
+        return [checks.Error(problem.message, hint=problem.hint, id=problem.id)]
     if not issubclass(model, ClassifiableProduct):
         return [
             checks.Error(
@@ -120,12 +141,14 @@ def _circular_migration(model: type[ClassifiableProduct]) -> list[checks.CheckMe
     label = model._meta.app_label
     if label == OWN_LABEL:
         return []
+    # As makemigrations writes them.
+    first = (OWN_LABEL, FIRST_MIGRATION)
     loader = MigrationLoader(None, load=False)
     loader.load_disk()
     return [
         checks.Error(
             f"The migration {label}.{name} depends on {OWN_LABEL}.{wanted}, which itself waits for {label}.",
-            hint=f'Change this line of its dependencies to ("{OWN_LABEL}", "{FIRST_MIGRATION}").',
+            hint=f"In its dependencies write {first} in place of {(OWN_LABEL, wanted)}.",
             obj=model,
             id="categories.E006",
         )

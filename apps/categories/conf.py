@@ -59,10 +59,11 @@ class ClassifierSettings:
 
 
 class SettingProblem(ImproperlyConfigured):
-    """One wrong entry of CATEGORY_CLASSIFIER."""
+    """One wrong setting; as a string, what is wrong and what to write."""
 
     def __init__(self, message: str, *, hint: str, id: str) -> None:
-        super().__init__(message)
+        super().__init__(f"{message} {hint}")
+        self.message = message
         self.hint = hint
         self.id = id
 

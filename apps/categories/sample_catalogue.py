@@ -19,6 +19,7 @@ from typing import IO, TypeVar, cast
 from . import sample_words as words
 from .inference.errors import InputFileError
 from .inference.files import COLUMNS
+from .inference.text import group_key
 
 OUTPUT_COLUMNS = tuple(name for name in COLUMNS if name != "category_code")
 
@@ -101,10 +102,11 @@ def generate(rows: int, *, seed: int = 0) -> Iterator[dict[str, str]]:
         yield _row(chance, number, title, product)
 
 
-def write(path: Path, rows: int, *, seed: int = 0) -> None:
+def write(path: Path, rows: int, *, seed: int = 0, unlabelled: float = 0) -> None:
     """Write `rows` products as CSV (gzip when the name ends so), by rename.
 
-    Raises InputFileError when the path cannot be written.
+    `unlabelled` (0 to 1): about this share of the title groups goes without its label. Raises InputFileError
+    when the path cannot be written.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -118,7 +120,11 @@ def write(path: Path, rows: int, *, seed: int = 0) -> None:
             text = opened.enter_context(io.TextIOWrapper(binary, encoding="utf-8", newline=""))
             writer = csv.DictWriter(text, OUTPUT_COLUMNS, lineterminator="\n")
             writer.writeheader()
-            writer.writerows(generate(rows, seed=seed))
+            for row in generate(rows, seed=seed):
+                # Near-duplicates share their fate: one with a label would give the other's away.
+                if int(group_key(row["title"]), 16) % 1000 < unlabelled * 1000:
+                    row["category_path"] = ""
+                writer.writerow(row)
         temporary.replace(path)
     except OSError as error:
         raise InputFileError(f"{path} cannot be written: {error.strerror}; name another --output") from error

@@ -232,7 +232,7 @@ def test_the_sites_artifact_is_the_default(
         ("title\ndrill\n", (), r"no row with a label to judge by.*1 rows without a label"),
         ("title,category_path\n", (), "but the file is empty"),
         ("name\ndrill\n", (), "expected a column 'title'"),
-        ("title,category_path\ncordless drill 3,A\n", ("--artifact", "missing.pt"), "there is no artifact"),
+        ("title,category_path\ncordless drill 3,A\n", ("--artifact", "missing.pt"), "check the path"),
         ("title,category_path\ncordless drill 3,A\n", ("--json", "/dev/null/a.json"), "cannot be written"),
     ],
 )

@@ -1,5 +1,6 @@
 """classify_file, classify_text, sample_data: none of them opens a database (pytest-django refuses it)."""
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from pytest_django import Settings
 
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.files import ProductRow, read_rows
+from apps.categories.inference.text import group_key
 
 
 def said(command: str, *arguments: object, **options: object) -> str:
@@ -57,7 +59,10 @@ def test_classify_file_without_output_makes_a_folder_named_by_the_time(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--artifact", "missing.pt"), "there is no artifact at missing.pt"),
+        (
+            ("--artifact", "missing.pt"),
+            "there is no artifact at missing.pt: check the path",
+        ),
         (("--min-confidence", "95"), "expected a share between 0 and 1"),
         (("--top-k", "0"), "must be at least 1"),
         (("--batch-size", "0"), "must be at least 1"),
@@ -116,9 +121,16 @@ def test_classify_text_is_a_prompt_on_a_terminal(
     assert "Clothing > Shawls" in text
 
 
-def test_classify_text_refuses_without_an_artifact(tmp_path: Path) -> None:
+def test_classify_text_refuses_without_an_artifact(tmp_path: Path, settings: Settings) -> None:
+    """A mistyped path is looked at again; only a site without a model is told to train one."""
+    settings.CATEGORY_CLASSIFIER = {"ARTIFACT": tmp_path / "none.pt"}
     with pytest.raises(CommandError, match=r"there is no artifact at .*train_classifier"):
+        said("classify_text", "drill")
+    with pytest.raises(CommandError) as refused:
         said("classify_text", "drill", "--artifact", tmp_path / "missing.pt")
+    assert str(refused.value) == (
+        f"there is no artifact at {tmp_path / 'missing.pt'}: check the path given to --artifact"
+    )
 
 
 def test_the_site_s_artifact_is_the_default(
@@ -161,6 +173,18 @@ def test_sample_data_writes_a_catalogue(tmp_path: Path) -> None:
     rows = list(read_rows(path))
     assert len(rows) == 120
     assert all(isinstance(row, ProductRow) and row.category_path for row in rows)
+
+
+def test_sample_data_leaves_the_label_of_whole_title_groups_away(tmp_path: Path) -> None:
+    said("sample_data", "--rows", 2000, "--output", tmp_path / "all.csv")
+    said("sample_data", "--rows", 2000, "--output", tmp_path / "part.csv", "--unlabelled", 0.25)
+    with (tmp_path / "all.csv").open() as whole, (tmp_path / "part.csv").open() as part:
+        rows, found = list(csv.DictReader(whole)), list(csv.DictReader(part))
+    bare = {row["sku"] for row in found if not row["category_path"]}
+    assert 0.2 < len(bare) / 2000 < 0.3
+    assert found == [row | ({"category_path": ""} if row["sku"] in bare else {}) for row in rows]
+    groups = {group_key(row["title"]) for row in rows if row["sku"] in bare}
+    assert {row["sku"] for row in rows if group_key(row["title"]) in groups} == bare
 
 
 def test_sample_data_refuses_what_it_cannot_do(tmp_path: Path) -> None:

@@ -160,6 +160,44 @@ def test_unusable_rows_are_rejected_with_their_reasons(importer: Importer, shop_
     assert f"8  rows rejected, with the reasons: {importer.rejects}" in said
 
 
+def test_a_file_of_rejected_rows_only_fails_with_the_cure_and_makes_no_category(importer: Importer) -> None:
+    with pytest.raises(CommandError) as failed:
+        importer(
+            "title,category_path",
+            "drill,Tools > Drills",
+            "saw,Tools > Saws",
+            ",Tools > Mugs",
+            options=("--create-categories",),
+        )
+    assert str(failed.value) == (
+        "nothing was imported: all 3 rows were rejected, 2 of them for this reason: the row has no sku, by "
+        "which products are recognised: give each row a number or name of its own in a column 'sku'. "
+        f"The rows are in {importer.rejects}, each with its reason"
+    )
+    assert not Category.objects.exists()
+    assert ClassificationRun.objects.get().status == "finished"
+
+
+def test_categories_are_made_of_imported_rows_only(importer: Importer) -> None:
+    importer(
+        "sku,title,category_path,category_code",
+        "A,drill,Tools > Drills,",
+        ",drill,Nowhere,",
+        f"C,{'x' * 501},Too long,",
+        "D,drill,Another,CAT_OTHER",
+        "E,mug,Kitchen > Mugs,CAT_KITCHEN_MUGS",
+        "A,drill,Twice,",
+        options=("--create-categories",),
+    )
+    assert set(Category.objects.values_list("path", flat=True)) == {
+        "Tools",
+        "Tools > Drills",
+        "Kitchen",
+        "Kitchen > Mugs",
+    }
+    assert Product.objects.count() == 2
+
+
 def test_unreadable_numbers_are_left_empty_and_counted(importer: Importer) -> None:
     said = importer(
         "sku,title,price,rating,reviews_count",
@@ -257,7 +295,7 @@ def test_rejects_go_to_outputs_never_beside_the_input(
     importer: Importer, settings: Settings, tmp_path: Path
 ) -> None:
     settings.BASE_DIR = tmp_path / "site"
-    (importer.folder / "p.csv").write_text("sku,title\n,drill\n")
+    (importer.folder / "p.csv").write_text("sku,title\n,drill\nA,drill\n")
     call_command("import_products", str(importer.folder / "p.csv"), stdout=io.StringIO())
     assert (tmp_path / "site" / "outputs" / "p.rejected.csv").exists()
 

@@ -64,5 +64,6 @@ for found in check_product_model():
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.stdout == (
-        'categories.E006 Change this line of its dependencies to ("categories", "0001_initial").\n'
+        "categories.E006 In its dependencies write ('categories', '0001_initial') in place of "
+        "('categories', '0002_suggestion_and_history').\n"
     ), done.stderr

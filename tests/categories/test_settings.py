@@ -1,19 +1,28 @@
 """Settings are closed: a typo is an error with a cure, in the dict and in the environment."""
 
+import os
+import shutil
+import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import ConnectionHandler
 from pytest_django import Settings
 
+from apps.categories import checks as checked
 from apps.categories import conf
-from apps.categories.checks import check_product_model, check_settings
-from apps.categories.models import Product
+from apps.categories.checks import SQLITE_OPTIONS, check_product_model, check_settings
+from apps.categories.models import Product, get_product_model
 from bunoraa import env
 from training.config import BACKENDS as TRAINABLE
 from training.config import TrainingConfig
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_defaults_are_usable(settings: Settings) -> None:
@@ -115,6 +124,17 @@ def test_the_product_model_is_checked(settings: Settings, label: str, id: str | 
     assert [message.id for message in check_product_model()] == ([id] if id else [])
 
 
+def test_a_product_model_that_is_none_is_refused_with_the_nearest(settings: Settings) -> None:
+    settings.CATEGORIES_PRODUCT_MODEL = "categories.Produkt"
+    with pytest.raises(ImproperlyConfigured) as refused:
+        get_product_model()
+    assert str(refused.value) == (
+        "CATEGORIES_PRODUCT_MODEL is 'categories.Produkt', expected the \"app_label.ModelName\" of an "
+        'installed model. Did you mean "categories.Product"? Models that inherit ClassifiableProduct: '
+        "categories.Product."
+    )
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -136,14 +156,113 @@ def test_where_the_texts_are_is_checked(
     assert all(str(problem) in message.msg for message in found)
 
 
+@pytest.mark.parametrize(
+    ("entry", "warned"),
+    [
+        ({"ENGINE": "django.db.backends.sqlite3", "NAME": "shop"}, True),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"transaction_mode": "DEFERRED"}}, True),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": {"transaction_mode": "immediate"}}, False),
+        ({"ENGINE": "django.db.backends.sqlite3", "OPTIONS": SQLITE_OPTIONS}, False),
+        ({"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}, False),
+    ],
+)
+def test_sqlite_that_locks_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, entry: dict[str, Any], warned: bool
+) -> None:
+    monkeypatch.setattr(checked, "connections", ConnectionHandler({"default": entry}))
+    found = checked.check_sqlite()
+    assert [message.id for message in found] == (["categories.W003"] if warned else [])
+    # The hint is pasted into settings.py.
+    pasted = {"DATABASES": {"default": {}}}
+    for message in found:
+        exec(str(message.hint).removeprefix("Write "), pasted)
+        assert pasted["DATABASES"]["default"]["OPTIONS"] == SQLITE_OPTIONS
+
+
+def test_this_site_s_sqlite_is_what_the_check_asks_for() -> None:
+    assert env.database("sqlite:///shop.sqlite3")["OPTIONS"] == SQLITE_OPTIONS
+
+
 def test_the_checks_are_registered() -> None:
-    assert {check_settings, check_product_model} <= set(checks.registry.registry.get_checks())
+    assert {check_settings, check_product_model, checked.check_sqlite} <= set(
+        checks.registry.registry.get_checks()
+    )
 
 
 def test_a_misspelt_variable_is_refused() -> None:
     env.refuse_unknown(["BUNORAA_DEBUG"], {"BUNORAA_DEBUG": "1", "HOME": "x"})
     with pytest.raises(ImproperlyConfigured, match=r"BUNORAA_DEBGU .* did you mean BUNORAA_DEBUG\?"):
         env.refuse_unknown(["BUNORAA_DEBUG"], {"BUNORAA_DEBGU": "1"})
+
+
+def test_a_development_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "secret_key"
+    key = env.kept_secret(path)
+    assert len(key) > 50
+    assert env.kept_secret(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+    assert env.kept_secret(tmp_path / "other") != key
+    (tmp_path / "file").write_text("")
+    assert env.kept_secret(tmp_path / "file" / "secret_key") != env.kept_secret(
+        tmp_path / "file" / "secret_key"
+    )
+
+
+@pytest.mark.parametrize(("debug", "kept"), [("1", True), ("0", False)])
+def test_only_a_development_site_keeps_its_key(tmp_path: Path, debug: str, kept: bool) -> None:
+    """The settings of a copy of the site, in processes of their own as after a reload."""
+    shutil.copytree(ROOT / "bunoraa", tmp_path / "bunoraa")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BUNORAA_")}
+    environment |= {"BUNORAA_DEBUG": debug, "PYTHONPATH": str(tmp_path)}
+    code = "from bunoraa import settings; print(settings.SECRET_KEY, settings.SECRET_KEY_IS_TEMPORARY)"
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    )
+    assert (first == second) is kept
+    # In production it would still be refused.
+    assert first.endswith(" True\n")
+    assert (tmp_path / ".demo" / "secret_key").exists() is kept
+
+
+@pytest.mark.parametrize("command", ["check", "migrate", "train_classifier", "runserver"])
+def test_manage_py_prints_a_misspelt_variable_as_one_sentence(command: str) -> None:
+    environment = {**os.environ, "BUNORAA_DEBGU": "1"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "The environment variable BUNORAA_DEBGU is not one that this site reads: "
+        "did you mean BUNORAA_DEBUG?\n"
+    )
+    served = subprocess.run(
+        [sys.executable, "-c", "import bunoraa.wsgi"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "django.core.exceptions.ImproperlyConfigured: The environment variable" in served.stderr
+
+
+def test_manage_py_shows_the_whole_way_on_request() -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--traceback"],
+        cwd=ROOT,
+        env={**os.environ, "BUNORAA_DEBGU": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" in done.stderr
 
 
 def test_readers() -> None:

@@ -1,13 +1,10 @@
-"""The admin: the review queue, the products, the tree, the history."""
+"""The admin: the review queue, the products, the tree, the history.
 
-from django.contrib import admin
+Importing it registers the app's own models but no product model, so that a shop's `admin.py` can inherit
+ClassifiableProductAdmin and register its own; see `default` for a shop that has none.
+"""
 
-from ..models import get_product_model
 from . import categories, ledger, suggestions
 from .products import ClassifiableProductAdmin
 
 __all__ = ["ClassifiableProductAdmin", "categories", "ledger", "suggestions"]
-
-# A shop that has registered an admin of its own for its products keeps it.
-if not admin.site.is_registered(get_product_model()):
-    admin.site.register(get_product_model(), ClassifiableProductAdmin)

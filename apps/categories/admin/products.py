@@ -90,9 +90,8 @@ class ClassifiableProductForm(forms.ModelForm):  # type: ignore[type-arg]  # not
 class ClassifiableProductAdmin(SuggestingAdmin):
     """The admin of any ClassifiableProduct: list, filters, search, a form whose category is a person's label.
 
-    Register a subclass of it for the shop's product model to add columns or fields (after
-    `admin.site.unregister()` when this app was loaded first). A page of the list costs the same few queries,
-    whatever its length.
+    Register a subclass of it for the shop's product model to add columns or fields. A page of the list costs
+    the same few queries, whatever its length.
     """
 
     form = ClassifiableProductForm

@@ -1,12 +1,13 @@
 """What a shop's product needs in order to be filed, and the product of a shop that has none of its own."""
 
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Self, cast
 
 from django.apps import apps
 from django.db import models, router, transaction
 
-from ..conf import PRODUCT_SETTING, product_model_label
+from ..conf import DEFAULT_PRODUCT_MODEL, PRODUCT_SETTING, SettingProblem, product_model_label
 from ..inference.text import TEXT_FIELDS, text_digest
 from .ledger import Assignment
 from .source import LABELS, Source
@@ -225,6 +226,29 @@ class Product(ClassifiableProduct):
 
 
 def get_product_model() -> type[ClassifiableProduct]:
-    """The shop's product model. Raises LookupError or ValueError, as Django does, for a bad setting."""
-    model = apps.get_model(product_model_label(), require_ready=False)
+    """The shop's product model. Raises SettingProblem, with the cure, when the setting names no model."""
+    label = product_model_label()
+    try:
+        model = apps.get_model(label, require_ready=False)
+    except (LookupError, ValueError, AttributeError) as error:
+        raise _no_such_model(label) from error
     return cast("type[ClassifiableProduct]", model)
+
+
+def _no_such_model(label: object) -> SettingProblem:
+    """What is wrong with a setting that names no model, and the nearest one that can be classified."""
+    models_known = apps.get_models(include_swapped=True) if apps.models_ready else []
+    known = [model._meta.label for model in models_known if issubclass(model, ClassifiableProduct)]
+    app = str(label).partition(".")[0]
+    own = [name for name in known if name.partition(".")[0] == app]
+    folded = {name.lower(): name for name in own or known}
+    near = difflib.get_close_matches(str(label).lower(), folded, n=1)
+    hint = f'Did you mean "{folded[near[0]]}"? ' if near else ""
+    hint += f"Models that inherit ClassifiableProduct: {', '.join(own or known) or DEFAULT_PRODUCT_MODEL}."
+    if not own:
+        hint += f" Is {app!r} in INSTALLED_APPS, with a model that inherits ClassifiableProduct?"
+    return SettingProblem(
+        f'{PRODUCT_SETTING} is {label!r}, expected the "app_label.ModelName" of an installed model.',
+        hint=hint,
+        id="categories.E003",
+    )

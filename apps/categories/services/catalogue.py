@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import partial
@@ -13,6 +14,7 @@ from django.utils import timezone
 
 from ..conf import get_settings
 from ..inference.files import ProductRow, RejectedRow
+from ..inference.taxonomy import code_for_path
 from ..inference.taxonomy_file import TaxonomyEntry
 from ..inference.text import TEXT_FIELDS, text_digest
 from ..models import LABELS, Category, ClassificationRun, Source, Suggestion, get_product_model
@@ -61,16 +63,17 @@ def products_import(
 ) -> ImportSummary:
     """Upsert the rows by sku, a transaction per batch; memory does not grow with the file.
 
-    `read` opens the rows; it is called twice with `create_categories`, which first brings every path of the
-    file into the tree. `name` goes into the ledger. An empty cell changes nothing. A label files the product
-    with source "import"; what a person decided stays. A row that cannot be stored goes to `on_reject` with
-    the reason. Run again, it changes nothing; stopped half-way, it is run again. Raises what `read` raises.
+    `read` opens the rows; it is called twice with `create_categories`, which first brings the paths of the
+    rows that can be stored into the tree. `name` goes into the ledger. An empty cell changes nothing. A label
+    files the product with source "import"; what a person decided stays. A row that cannot be stored goes to
+    `on_reject` with the reason. Run again, it changes nothing; stopped half-way, it is run again. Raises what
+    `read` raises.
     """
     using = router.db_for_write(get_product_model())
     columns = _Columns()
     summary = ImportSummary()
     if create_categories:
-        summary += ImportSummary(categories_created=_create_categories(read()))
+        summary += ImportSummary(categories_created=_create_categories(read(), columns, using))
     places = _Places(using)
     run = run_start(ClassificationRun.Kind.IMPORT, options={"file": name})
     with closed_on_error(partial(run_finish, run)):
@@ -106,8 +109,13 @@ class _Columns:
     def values(self, row: ProductRow) -> tuple[dict[str, Any], int]:
         """The row's values by our names, without the empty ones, and how many could not be read.
 
-        Raises ValueError, for the person who mends the file, when a text cannot be stored.
+        Raises ValueError, for the person who mends the file, without a sku or when a text cannot be stored.
         """
+        if not row.sku:
+            raise ValueError(
+                "the row has no sku, by which products are recognised: give each row a number or name of its "
+                "own in a column 'sku'"
+            )
         found: dict[str, Any] = {}
         unreadable = 0
         for name, field in self.fields.items():
@@ -175,10 +183,19 @@ class _Ready:
     category_id: int | None
 
 
-def _create_categories(rows: Rows) -> int:
-    paths = dict.fromkeys(
-        row.category_path for row in rows if isinstance(row, ProductRow) and row.category_path
-    )
+def _create_categories(rows: Rows, columns: _Columns, using: str) -> int:
+    codes = set(Category.objects.using(using).values_list("code", flat=True))
+    paths: dict[str, None] = {}
+    for row in rows:
+        if isinstance(row, RejectedRow) or not row.category_path or row.category_path in paths:
+            continue
+        # A code names the category; the path beside it counts where this code is the one that it will get.
+        other = row.category_code and row.category_code not in codes
+        if other and not row.category_code.startswith(code_for_path(row.category_path)):
+            continue
+        with suppress(ValueError):
+            columns.values(row)
+            paths[row.category_path] = None
     entries = [TaxonomyEntry(line=number, path=path) for number, path in enumerate(paths, 1)]
     return taxonomy_import(entries).created
 
@@ -215,8 +232,6 @@ def _import(
             rejected.append(row)
             continue
         try:
-            if not row.sku:
-                raise ValueError("the row has no sku, by which products are recognised")
             values, faults = columns.values(row)
             ready.append(_Ready(sku=values.pop("sku"), values=values, category_id=places.of(row)))
             unreadable += faults

@@ -9,12 +9,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.categories import runtime
 from apps.categories.conf import get_settings
 from apps.categories.inference.batch import DEFAULT_BATCH, METADATA, PREDICTIONS, BatchOptions, classify_file
-from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.errors import ClassifierError
 from apps.categories.inference.files import rejected_path
+from apps.categories.management import needs
 
 OUTPUTS = Path("outputs")
 
@@ -74,7 +73,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{rows:,} rows, {rows / (shown - began):,.0f} a second")
 
         try:
-            classifier = ProductionClassifier.load(options["artifact"] or runtime.status().path)
+            classifier = needs.classifier(options["artifact"])
             summary = classify_file(
                 source,
                 classifier,

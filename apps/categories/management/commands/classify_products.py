@@ -6,9 +6,11 @@ import time
 from argparse import ArgumentParser
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.categories import services
+
+from ..tables import TablesCommand
 
 
 def share(value: str) -> float:
@@ -27,7 +29,7 @@ def positive(value: str) -> int:
     return number
 
 
-class Command(BaseCommand):
+class Command(TablesCommand):
     help = (
         "Classify the products that wait for it. Products filed by a person or an import are never touched. "
         "Safe to interrupt, to kill and to run several times at once: the next run goes on where it stopped."

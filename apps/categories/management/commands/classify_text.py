@@ -8,10 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.categories import runtime
 from apps.categories.conf import get_settings
 from apps.categories.inference.classifier import ProductionClassifier
 from apps.categories.inference.errors import ClassifierError
+from apps.categories.management import needs
 
 SPOKEN = {
     "assign": "would be filed",
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if options["top_k"] < 1:
             raise CommandError("--top-k must be at least 1")
         try:
-            classifier = ProductionClassifier.load(options["artifact"] or runtime.status().path)
+            classifier = needs.classifier(options["artifact"])
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         # Another artifact is asked for itself: only the site's own model files by the site's threshold.

@@ -3,16 +3,15 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from apps.categories import services
 
+from ..tables import TablesCommand
 from .classify_products import positive
 
 SIZE = 200
 
 
-class Command(BaseCommand):
+class Command(TablesCommand):
     help = (
         "Let a random sample of the products that the model has filed wait in the audit queue. What people "
         "decide there measures the model's precision, with an exact interval, on the dashboard. Repeated, it "

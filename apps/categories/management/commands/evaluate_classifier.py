@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import runtime
 from ...conf import get_settings
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, InputFileError
 from ...inference.files import open_reader, rejected_path, set_aside
+from .. import needs
 
 if TYPE_CHECKING:
     from training.judgement import Judgement
@@ -63,9 +63,7 @@ class Command(BaseCommand):
         try:
             self._judge(options)
         except ModuleNotFoundError as error:
-            raise CommandError(
-                f"judging a model needs the package {error.name}: pip install -r requirements-ml.txt"
-            ) from error
+            raise CommandError(needs.package("judging a model", error)) from error
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -75,7 +73,7 @@ class Command(BaseCommand):
     def _judge(self, options: dict[str, Any]) -> None:
         from training.judgement import judge
 
-        classifier = ProductionClassifier.load(options["artifact"] or runtime.status().path)
+        classifier = needs.classifier(options["artifact"])
         labels = self._labels(options, classifier)
         began = shown = time.monotonic()
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ... import runtime
-from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError
 from ...inference.files import ProductRow, read_rows
+from .. import needs
 
 FORMATS = {
     "onnx": "for ONNX Runtime, Triton and others",
@@ -61,11 +60,8 @@ class Command(BaseCommand):
         try:
             self._export(options)
         except ModuleNotFoundError as error:
-            raise CommandError(
-                # transformers hides the name of what it lacks in a sentence of its own.
-                f"--format {options['format']} --precision {options['precision']} needs the package "
-                f"{error.name or error}: pip install -r requirements-ml.txt"
-            ) from error
+            asked = f"--format {options['format']} --precision {options['precision']}"
+            raise CommandError(needs.package(asked, error)) from error
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -75,7 +71,7 @@ class Command(BaseCommand):
     def _export(self, options: dict[str, Any]) -> None:
         from training.standalone.export import export
 
-        classifier = ProductionClassifier.load(options["artifact"] or runtime.status().path)
+        classifier = needs.classifier(options["artifact"])
         products = self._products(options["data"])
         done = export(
             classifier,

@@ -5,14 +5,16 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ...inference.errors import ClassifierError
+from .. import needs
 from ..site_labels import MOST_SUSPECTS, SiteLabels
+from ..tables import TablesCommand
 from .classify_products import positive
 
 
-class Command(BaseCommand):
+class Command(TablesCommand):
     help = (
         "Look for labels that are probably wrong: each labelled product is judged by linear models of the "
         "other labels, and the clearest contradictions wait for a person in the queue of suspected label "
@@ -35,9 +37,7 @@ class Command(BaseCommand):
         try:
             self._find(options["limit"])
         except ModuleNotFoundError as error:
-            raise CommandError(
-                f"looking for label errors needs the package {error.name}: pip install -r requirements-ml.txt"
-            ) from error
+            raise CommandError(needs.package("looking for label errors", error)) from error
         except ClassifierError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:

@@ -3,13 +3,14 @@
 import sys
 import time
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.categories import services
 from apps.categories.inference.errors import InputFileError
@@ -21,8 +22,10 @@ from apps.categories.inference.files import (
     rejected_path,
 )
 
+from ..tables import TablesCommand
 
-class Command(BaseCommand):
+
+class Command(TablesCommand):
     help = (
         "Import products from CSV, JSONL or Parquet, plain or gzip: new skus are created, known updated. "
         "Columns: sku and title (required), description, brand, seller, price, rating, reviews_count, image, "
@@ -61,13 +64,23 @@ class Command(BaseCommand):
                 yield from reader
                 self.ignored = reader.unknown_columns
 
+        reasons = Counter[str]()
+        example: dict[str, str] = {}
+
+        def reject(row: RejectedRow) -> None:
+            rejects.write(row)
+            # The first words tell one kind of reason from another; what follows is of the row.
+            kind = " ".join(row.reason.split()[:2])
+            reasons[kind] += 1
+            example.setdefault(kind, row.reason)
+
         try:
             with RejectWriter(target) as rejects:
                 summary = services.products_import(
                     read,
                     name=source.name,
                     create_categories=options["create_categories"],
-                    on_reject=rejects.write,
+                    on_reject=reject,
                     on_progress=self.progress(quiet=options["verbosity"] == 0),
                 )
         except (InputFileError, ImproperlyConfigured) as error:
@@ -76,6 +89,12 @@ class Command(BaseCommand):
             self.stderr.write("\nStopped. What was read is stored; run the command again to finish.")
             sys.exit(130)
         self.report(summary, target, time.monotonic() - began)
+        if summary.rejected and not summary.created + summary.updated + summary.unchanged:
+            ((kind, count),) = reasons.most_common(1)
+            raise CommandError(
+                f"nothing was imported: all {summary.rejected:,} rows were rejected, {count:,} of them for "
+                f"this reason: {example[kind]}. The rows are in {target}, each with its reason"
+            )
 
     def progress(self, *, quiet: bool) -> Any:
         began = shown = time.monotonic()

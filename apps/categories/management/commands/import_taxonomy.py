@@ -5,14 +5,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.categories import services
 from apps.categories.inference.errors import InputFileError
 from apps.categories.inference.taxonomy_file import read_taxonomy
 
+from ..tables import TablesCommand
 
-class Command(BaseCommand):
+
+class Command(TablesCommand):
     help = (
         "Import a category tree. Reads Shopify's taxonomy ('gid : A > B'), Google's ('12 - A > B'), plain "
         "lines 'A > B', a CSV with a column 'path' (perhaps 'external_id', 'code'), or nested JSON; plain "

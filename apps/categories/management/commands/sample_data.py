@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from apps.categories import sample_catalogue
 from apps.categories.inference.errors import InputFileError
 
+from .classify_products import share
+
 MAX_ROWS = 5_000_000
 
 
@@ -32,12 +34,20 @@ class Command(BaseCommand):
             "--seed", type=int, default=0, metavar="N", help="another seed, another shop (default: 0)"
         )
 
+        parser.add_argument(
+            "--unlabelled",
+            type=share,
+            default=0.0,
+            metavar="SHARE",
+            help="about this share of the products, 0 to 1, comes without its category (default: 0)",
+        )
+
     def handle(self, *_: Any, **options: Any) -> None:
         rows, output = options["rows"], options["output"]
         if not 1 <= rows <= MAX_ROWS:
             raise CommandError(f"--rows is {rows}, expected 1 to {MAX_ROWS:,}")
         try:
-            sample_catalogue.write(output, rows, seed=options["seed"])
+            sample_catalogue.write(output, rows, seed=options["seed"], unlabelled=options["unlabelled"])
         except InputFileError as error:
             raise CommandError(str(error)) from error
         if options["verbosity"] == 0:
@@ -45,5 +55,7 @@ class Command(BaseCommand):
         categories = len(sample_catalogue.leaves())
         self.stdout.write(f"{rows:,} products of a shop with {categories} categories: {output}")
         self.stdout.write(
-            f"Next: manage.py train_classifier --data {output} --output classifier.pt --no-promote"
+            f"Next: manage.py import_products {output} --create-categories\n"
+            "Or, without a database: manage.py train_classifier --backend linear "
+            f"--data {output} --no-promote --output outputs/try.pt"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from ... import runtime, selectors, services
 from ...conf import get_settings
@@ -14,7 +14,9 @@ from ...inference import artifact
 from ...inference.classifier import ProductionClassifier
 from ...inference.errors import ClassifierError, ClassifierUnavailable
 from ...inference.files import open_reader, rejected_path, set_aside
+from .. import needs
 from ..site_labels import MOST_SUSPECTS, SiteLabels
+from ..tables import TablesCommand
 
 if TYPE_CHECKING:
     from training.config import TrainingConfig
@@ -39,16 +41,19 @@ class Delivery:
     """Where unusable rows go, as they are in the data; without it outputs/NAME.rejected.csv."""
 
 
-class Command(BaseCommand):
+class Command(TablesCommand):
     help = (
         "Train a model on the labelled products of this site, or of a file (--data), measure it, and put it "
         "live when it is not worse than the live one on the frozen test rows."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        from training.config import TrainingConfig
-        from training.given import add_flags
-
+        try:
+            from training.config import TrainingConfig
+            from training.given import add_flags
+        except ModuleNotFoundError as error:
+            # Its options are those of the training: without it even --help has nothing to say.
+            parser.error(needs.package("training", error))
         add_flags(parser, Delivery, TrainingConfig)
 
     def handle(self, **options: Any) -> None:
@@ -58,9 +63,7 @@ class Command(BaseCommand):
             from training.config import TrainingConfig
             from training.given import gather
         except ModuleNotFoundError as error:
-            raise CommandError(
-                f"training needs the package {error.name}: pip install -r requirements-ml.txt"
-            ) from error
+            raise CommandError(needs.package("training", error)) from error
         started = time.monotonic()
         self.silent = not ranks.first()
         try:
