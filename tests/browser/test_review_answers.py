@@ -250,3 +250,16 @@ def test_the_key_for_undo_leads_to_the_page_of_a_bulk_act(
     expect(page.get_by_text("Undoing takes back what it did to 2 products.")).to_be_visible()
     page.get_by_role("button", name="Undo run").click()
     expect(page.get_by_role("heading", name="3 waiting")).to_be_visible()
+
+
+def test_in_the_list_p_files_under_the_parent(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    waiting = make_suggestion("one thing")
+    page = open_browser(maria)
+    page.goto(QUEUE)
+
+    page.keyboard.press("p")
+
+    expect(page.locator(f"#row-{waiting.pk}")).to_have_text("“one thing” is filed under Tools.")
+    assert decided(waiting) == ("corrected", "Tools")

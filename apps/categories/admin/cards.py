@@ -22,11 +22,11 @@ from django.utils.safestring import SafeString
 
 from .. import selectors, services
 from ..inference.decision import percent
-from ..models import Source, Suggestion
+from ..models import Suggestion
 from .base import may_review, reviewer
 from .decisions import GONE, numbers, refusal
 from .display import path_markup, product_link, source_badge
-from .queue import CandidateView, QueueRow, joined, queue_rows
+from .queue import QueueRow, joined, queue_rows
 from .undoing import UndoViews
 
 AHEAD = 3
@@ -73,10 +73,6 @@ class Card:
     """One suggestion with all that a decision needs."""
 
     row: QueueRow
-    parent: CandidateView | None
-    """What `p` files under: the parent that the model chose, or the one of the first candidate."""
-    assigned_parent: bool
-    """The model has filed the product there itself."""
     alike: tuple[Alike, ...]
     more_alike: bool
     """There are more than ALIKE_AT_MOST."""
@@ -98,19 +94,9 @@ def make_cards(suggestions: Sequence[Suggestion], *, site: str) -> tuple[Card, .
 
 
 def _card(row: QueueRow, found: Sequence[Suggestion]) -> Card:
-    suggestion, product = row.suggestion, row.suggestion.product
-    # In the audit the place where the model has filed it is what is asked about.
-    refining = suggestion.queue == Suggestion.Queue.REVIEW and product.category_source == Source.MODEL
-    assigned = product.category is not None and refining
-    first = row.candidates[0] if row.candidates else None
-    parent = first.parent if first else None
-    if assigned and product.category is not None:
-        parent = CandidateView.of_category(product.category)
     return Card(
         row=row,
-        parent=parent,
-        assigned_parent=assigned,
-        alike=tuple(_alike(item, suggestion.top_code) for item in found[:ALIKE_AT_MOST]),
+        alike=tuple(_alike(item, row.suggestion.top_code) for item in found[:ALIKE_AT_MOST]),
         more_alike=len(found) > ALIKE_AT_MOST,
     )
 

@@ -60,6 +60,10 @@ class QueueRow:
     link: str
     """The product's own page in the admin; empty when there is none."""
     candidates: tuple[CandidateView, ...]
+    parent: CandidateView | None
+    """What `p` files under: the parent that the model chose, or the one of the first candidate."""
+    assigned_parent: bool
+    """The model has filed the product there itself."""
     filed: SafeString
     """Where the product is filed now; empty: nowhere."""
     filed_by: SafeString
@@ -149,6 +153,11 @@ def _row(suggestion: Suggestion, known: dict[str, Category], *, site: str, full_
     cut = not full_text and len(description) > DESCRIPTION_LENGTH
     facts = [("brand", text["brand"]), ("seller", text["seller"])]
     facts += [(name, str(product.classifier_value(name) or "")) for name in ("price", "sku")]
+    candidates = candidate_views(suggestion.candidates, known, bar=suggestion.threshold)
+    # In the audit the place where the model has filed it is what is asked about.
+    asked = suggestion.is_pending and suggestion.queue == Suggestion.Queue.REVIEW
+    assigned = asked and product.category_source == Source.MODEL and product.category is not None
+    parent = candidates[0].parent if candidates else None
     return QueueRow(
         suggestion=suggestion,
         title=text["title"].strip() or "(no title)",
@@ -156,7 +165,9 @@ def _row(suggestion: Suggestion, known: dict[str, Category], *, site: str, full_
         facts=tuple((name, value) for name, value in facts if value.strip()),
         image=image_url(product.classifier_value("image")),
         link=product_link(product, site=site),
-        candidates=candidate_views(suggestion.candidates, known, bar=suggestion.threshold),
+        candidates=candidates,
+        parent=CandidateView.of_category(product.category) if assigned else parent,
+        assigned_parent=assigned,
         filed=path_markup(product.category.path) if product.category else SafeString(""),
         filed_by=source_badge(
             product.category_source, model_version=product.model_version, since=_since(suggestion)

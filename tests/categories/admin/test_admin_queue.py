@@ -467,3 +467,22 @@ def test_a_long_queue_is_not_counted_to_its_end(
     monkeypatch.setattr("apps.categories.admin.suggestions.COUNTED_AT_MOST", 3)
 
     assert "more than 3 products" in page(reviewing.get(QUEUE))
+
+
+def test_a_row_offers_the_parent_and_says_where_the_model_has_chosen_it(
+    reviewing: Client, viewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
+) -> None:
+    guessed, assigned = make_suggestion("a drill"), make_suggestion("b saw", [("Saws", 0.5)])
+    Product.objects.filter(pk=assigned.product_id).update(
+        category=tree["Tools"], category_source=Source.MODEL, needs_review=False, model_version="linear-1"
+    )
+    button = re.compile(r'form="decide-(\d+)" name="category" value="(\w+)" class="cat-candidate cat-parent"')
+
+    html = page(reviewing.get(QUEUE))
+    refining = page(reviewing.get(f"{QUEUE}?status=refine"))
+
+    assert button.findall(html) == [(str(guessed.pk), tree["Tools"].code)]
+    assert "assigned parent" not in html
+    assert button.findall(refining) == [(str(assigned.pk), tree["Tools"].code)]
+    assert "assigned parent" in refining
+    assert not button.search(page(viewing.get(QUEUE)))
