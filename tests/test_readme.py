@@ -49,6 +49,12 @@ def test_the_commands_run_one_after_the_other(tmp_path: Path) -> None:
     assert "live at" not in outputs["train_classifier"]  # the last one was told not to
     assert (tmp_path / "models" / "classifier.pt").is_file()
     assert "CAT_" in outputs["classify_text"]
+    # What the sentence before them promises: something is filed, something waits.
+    filed, waits = (
+        int(re.search(rf"(\d+)  {words}", outputs["classify_products"])[1])  # type: ignore[index]
+        for words in ("filed by the model", "wait for a person, with candidates")
+    )
+    assert 0.35 < filed / (filed + waits) < 0.65
     assert len((tmp_path / "outputs/run/predictions.jsonl").read_text().splitlines()) == 600
 
 
@@ -72,7 +78,7 @@ def test_the_settings_example_is_accepted(settings: object, tmp_path: Path) -> N
     block = next(
         text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "INSTALLED_APPS" in text
     )
-    names: dict[str, object] = {"INSTALLED_APPS": [], "BASE_DIR": tmp_path}
+    names: dict[str, object] = {"INSTALLED_APPS": [], "BASE_DIR": tmp_path, "DATABASES": {"default": {}}}
     exec(block, names)
     settings.CATEGORY_CLASSIFIER = names["CATEGORY_CLASSIFIER"]  # type: ignore[attr-defined]
 
