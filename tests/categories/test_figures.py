@@ -224,6 +224,29 @@ def test_what_people_keep_or_refine_was_right(
     ]
 
 
+def test_a_question_of_the_model_is_no_filing(
+    tree: dict[str, Category], by_model: Callable[..., Product], anna: User
+) -> None:
+    product = by_model(at=timezone.now())
+    Assignment.objects.create(
+        product=product,
+        act=Assignment.Act.ASK,
+        from_category=tree["Drills"],
+        to_category=tree["Drills"],
+        source=Source.MODEL,
+        from_source=Source.MODEL,
+        model_version="linear-2",
+    )
+    asked = Product.objects.create(sku="A", title="x", needs_review=True)
+    Assignment.objects.create(product=asked, act=Assignment.Act.ASK, source=Source.MODEL, from_source="none")
+
+    points = figures.coverage_history(figures.coverage(), now=timezone.now() + timedelta(weeks=1), weeks=2)
+    assert points[0].by_source == {"none": 2, "import": 0, "human": 0, "model": 0}
+    services.product_set_category(product, tree["Saws"], actor=anna)
+    (judged,) = figures.judged(figures.audited(), limit=5)[1]
+    assert (judged.version, judged.rows, judged.right) == ("linear-1", 1, 0)
+
+
 def test_what_counts_as_evidence(
     tree: dict[str, Category], by_model: Callable[..., Product], anna: User
 ) -> None:

@@ -176,7 +176,8 @@ class ClassifiableProductAdmin(SuggestingAdmin):
     @admin.display(description="filed by")
     def filed(self, product: ClassifiableProduct) -> SafeString:
         """In the form: and when. The history knows, unless somebody wrote past it."""
-        last = Assignment.objects.filter(product_id=product.pk).first()
+        acts = Assignment.objects.filter(product_id=product.pk)
+        last = acts.exclude(act=Assignment.Act.ASK).first()
         if last is None or (last.to_category_id, last.source) != (
             product.category_id,
             product.category_source,

@@ -75,6 +75,7 @@ class Assignment(models.Model):
     class Act(models.TextChoices):
         FILE = "file", "filed"
         REJECT = "reject", "rejected all candidates"
+        ASK = "ask", "asked a person"
         UNDO = "undo", "undone"
 
     act = models.CharField(max_length=6, choices=Act.choices, default=Act.FILE, db_default=Act.FILE)
