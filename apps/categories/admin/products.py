@@ -106,7 +106,9 @@ class ClassifiableProductAdmin(SuggestingAdmin):
         return (*(name for name in columns if name != "category"), *filing)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) or may_review(request)
+        """Of one product, also a reviewer's, whose form changes its category alone; without `obj`, for
+        whatever changes the products of a list (`list_editable`, actions), the shop's own permission."""
+        return super().has_change_permission(request, obj) or (obj is not None and may_review(request))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) or may_review(request)
