@@ -64,6 +64,12 @@ class ClassificationRun(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            # The alert about the queue stands in one row, which no two processes may make at once.
+            models.UniqueConstraint(
+                fields=["kind"], condition=models.Q(kind="queue_alert"), name="run_one_queue_alert"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk}: {self.kind}, {self.status}"
