@@ -264,15 +264,18 @@ def acts_in_force(products: Iterable[Any] | None = None) -> QuerySet[Assignment]
 
 def acts_overtaken(run: ClassificationRun) -> QuerySet[Assignment]:
     """Acts of a run in force on whose product somebody or something else has acted since: undoing the run
-    leaves them."""
-    since = acts_in_force().filter(product=OuterRef("product"), pk__gt=OuterRef("pk"))
-    return acts_in_force().filter(run=run).filter(Exists(since.exclude(run=run)))
+    leaves them. A later question overtakes no move from one place to another: it stays when the move goes."""
+    since = acts_in_force().filter(product=OuterRef("product"), pk__gt=OuterRef("pk")).exclude(run=run)
+    unmoved = Q(from_category=F("to_category")) | Q(from_category=None, to_category=None)
+    overtaken = Exists(since.exclude(act=Assignment.Act.ASK)) | (unmoved & Exists(since))
+    return acts_in_force().filter(run=run).filter(overtaken)
 
 
 def decision_in_force(product: ClassifiableProduct) -> Assignment | None:
     """The person's decision that made this product what it is, if it can be taken back; None where the last
     act upon it was another's. One query."""
-    last = acts_in_force([product.pk]).select_related("run").order_by("-pk").first()
+    acts = acts_in_force([product.pk]).exclude(act=Assignment.Act.ASK)
+    last = acts.select_related("run").order_by("-pk").first()
     return last if last is not None and last.source == Source.HUMAN and last.from_source else None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 from scipy.stats import beta
 
 from apps.categories import figures, services
@@ -223,6 +224,29 @@ def test_what_people_keep_or_refine_was_right(
     ]
 
 
+def test_a_question_of_the_model_is_no_filing(
+    tree: dict[str, Category], by_model: Callable[..., Product], anna: User
+) -> None:
+    product = by_model(at=timezone.now())
+    Assignment.objects.create(
+        product=product,
+        act=Assignment.Act.ASK,
+        from_category=tree["Drills"],
+        to_category=tree["Drills"],
+        source=Source.MODEL,
+        from_source=Source.MODEL,
+        model_version="linear-2",
+    )
+    asked = Product.objects.create(sku="A", title="x", needs_review=True)
+    Assignment.objects.create(product=asked, act=Assignment.Act.ASK, source=Source.MODEL, from_source="none")
+
+    points = figures.coverage_history(figures.coverage(), now=timezone.now() + timedelta(weeks=1), weeks=2)
+    assert points[0].by_source == {"none": 2, "import": 0, "human": 0, "model": 0}
+    services.product_set_category(product, tree["Saws"], actor=anna)
+    (judged,) = figures.judged(figures.audited(), limit=5)[1]
+    assert (judged.version, judged.rows, judged.right) == ("linear-1", 1, 0)
+
+
 def test_what_counts_as_evidence(
     tree: dict[str, Category], by_model: Callable[..., Product], anna: User
 ) -> None:
@@ -302,6 +326,31 @@ def test_decisions_by_day_and_person(
         (today, "anna", 2, 1),
         (today, "somebody", 1, 0),
     ]
+
+
+def test_a_decision_counts_once_and_an_undone_one_not_at_all(
+    tree: dict[str, Category],
+    by_model: Callable[..., Product],
+    anna: User,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    labelled = Product.objects.create(sku="L", title="x", category=tree["Saws"])
+    doubt = suggest(labelled, (tree["Drills"], 0.9), queue=Suggestion.Queue.LABEL)
+    sample = suggest(by_model(), (tree["Drills"], 0.9), queue=Suggestion.Queue.AUDIT)
+    services.suggestion_reject(doubt, actor=anna)
+    services.suggestion_reject(sample, actor=anna)
+    filed = by_model()
+    services.product_set_category(filed, tree["Saws"], actor=anna)
+    services.product_set_category(filed, tree["Tools"], actor=anna)
+    services.decision_undo(Assignment.objects.latest("pk"), actor=anna)
+    away = suggest(Product.objects.create(sku="R", title="x", needs_review=True), (tree["Drills"], 0.5))
+    services.suggestion_reject(away, actor=anna)
+    services.decision_undo(Assignment.objects.latest("pk"), actor=anna)
+
+    with django_assert_num_queries(1):
+        days = figures.decided_days(now=timezone.now())
+
+    assert [(row.person, row.filed, row.rejected) for row in days] == [("anna", 1, 2)]
 
 
 def test_confusions_are_pairs_that_differ(tree: dict[str, Category], anna: User) -> None:

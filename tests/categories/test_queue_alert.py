@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -176,6 +176,34 @@ def test_of_two_processes_one_tells(
     )
     assert services.queue_alert() is None
     assert len(heard) == 1
+
+
+def test_of_two_processes_that_look_for_the_first_time_one_tells(
+    db: None, limits: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits(QUEUE_ALERT_SIZE=0, QUEUE_ALERT_HOOK=HEAR)
+    wait(1)
+    real = ClassificationRun.objects.get_or_create
+
+    def after_another(**given: Any) -> Any:
+        monkeypatch.setattr(alert.ClassificationRun.objects, "get_or_create", real)
+        services.queue_alert()
+        return real(**given)
+
+    monkeypatch.setattr(alert.ClassificationRun.objects, "get_or_create", after_another)
+    assert services.queue_alert() is None
+    assert len(heard) == 1
+    assert ClassificationRun.objects.get().counts["waiting"] == 1
+
+
+def test_a_second_row_of_the_alert_is_refused(db: None) -> None:
+    now = timezone.now()
+    first = {"kind": alert.KIND, "started_at": now, "heartbeat_at": now}
+    ClassificationRun.objects.create(**first)
+    ClassificationRun.objects.create(**{**first, "kind": "review"})
+    ClassificationRun.objects.create(**{**first, "kind": "review"})
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ClassificationRun.objects.create(**first)
 
 
 @pytest.mark.parametrize("hook", [FAIL, "no.such.module.here"])

@@ -99,22 +99,56 @@ def test_without_a_model_only_its_place_is_offered(filed: list[Product], setting
     assert {len(row.candidates) for row in selectors.queue_in_order("audit")} == {1}
 
 
-def test_one_that_waits_to_be_refined_keeps_its_candidates(
-    filed: list[Product], live_model: ProductionClassifier
+@pytest.fixture
+def to_refine(forked_model: ProductionClassifier, add_products: AddProducts) -> Suggestion:
+    """The suggestion of a product that the model filed at Tools, in doubt between saws and drills."""
+    add_products("power tool ceifdabg")
+    services.products_sweep(services.SweepOptions())
+    found: Suggestion = selectors.refine_queue().get()
+    assert found.product.category is not None
+    assert found.product.category.code == "CAT_TOOLS"
+    return found
+
+
+def test_one_that_waits_to_be_refined_is_asked_about_the_place_where_it_is_filed(
+    to_refine: Suggestion, admin_user: User
 ) -> None:
-    candidates = [{"category_code": "CAT_X", "category_path": "X", "confidence": 0.3}]
-    product = filed[0]
-    Suggestion.objects.create(
-        product=product,
-        candidates=candidates,
-        model_version="m",
-        text_digest="d",
-        created_at=product.classified_at or "2026-01-01T00:00Z",
-        updated_at="2026-01-01T00:00Z",
-    )
-    assert services.audit_fill(8) == 8
-    assert Suggestion.objects.get(product=product).candidates == candidates
-    assert product.pk in drawn()
+    assert services.audit_fill(8) == 1
+    asked = Suggestion.objects.get()
+    tools = {
+        "category_code": "CAT_TOOLS",
+        "category_path": "Tools",
+        "confidence": to_refine.product.category_confidence,
+    }
+    below = [item for item in to_refine.candidates if item["category_code"] != "CAT_TOOLS"]
+    assert len(below) > 1
+    assert (asked.queue, asked.candidates) == ("audit", [tools, *below])
+    assert (asked.top_code, asked.top_confidence) == ("CAT_TOOLS", to_refine.product.category_confidence)
+    assert asked.reason.startswith("drawn at random from what the model has filed; unsure of the exact")
+    assert (asked.created_at, asked.threshold) == (to_refine.created_at, None)
+    assert services.audit_fill(8) == 0
+    assert Suggestion.objects.get().candidates == asked.candidates
+    services.suggestion_approve(asked, actor=admin_user)
+    assert figures.audit_figures(limit=1).whole.judged.right == 1
+    services.decision_undo(Assignment.objects.latest("pk"), actor=admin_user)
+    assert Suggestion.objects.get().candidates == asked.candidates
+    services.suggestion_approve(asked, actor=admin_user, category_code=below[1]["category_code"])
+    assert (judged := figures.audit_figures(limit=1).whole.judged).right == judged.rows == 1
+
+
+def test_nothing_of_a_sample_is_approved_in_bulk_unconfirmed(to_refine: Suggestion, admin_user: User) -> None:
+    Suggestion.objects.update(threshold=0.1)
+    services.audit_fill(8)
+    outcome = services.suggestions_approve_top([to_refine.pk], actor=admin_user)
+    assert outcome.refused_low == (to_refine.pk,)
+
+
+def test_filed_anew_above_its_category_it_waits_to_be_refined_again(to_refine: Suggestion) -> None:
+    services.audit_fill(8)
+    services.products_sweep(services.SweepOptions(everything=True))
+    again = selectors.refine_queue().get()
+    assert (again.candidates, again.reason) == (to_refine.candidates, to_refine.reason)
+    assert again.threshold == to_refine.threshold
 
 
 def test_what_the_model_is_not_sure_of_any_more_stays_in_the_review_queue(filed: list[Product]) -> None:
@@ -131,15 +165,41 @@ def test_one_that_was_sent_away_is_not_drawn_again_until_the_model_has_filed_it_
     services.audit_fill(1)
     away = selectors.queue_in_order("audit")[0]
     services.suggestion_reject(away, actor=admin_user)
+    assert services.audit_fill(1, salt="audit") == 1
+    other = drawn()
+    assert away.product_id not in other
     assert services.audit_fill(1) == 0
-    assert drawn() == []
     services.decision_undo(Assignment.objects.latest("pk"), actor=admin_user)
-    assert drawn() == [away.product_id]
+    assert set(drawn()) == {*other, away.product_id}
     services.suggestion_reject(away, actor=admin_user)
     Product.objects.filter(pk=away.product_id).update(title="silk shawl")
     services.products_sweep(services.SweepOptions())
     assert services.audit_fill(1) == 1
-    assert drawn() == [away.product_id]
+    assert set(drawn()) == {*other, away.product_id}
+
+
+def test_what_was_sent_away_takes_no_place_in_the_next_sample(filed: list[Product], admin_user: User) -> None:
+    assert services.audit_fill(5) == 5
+    away = set(drawn())
+    for suggestion in list(selectors.queue_in_order("audit")):
+        services.suggestion_reject(suggestion, actor=admin_user)
+    assert services.audit_fill(2) == 2
+    assert services.audit_fill(5) == 1
+    assert len(drawn()) == 3
+    assert not away & set(drawn())
+    assert services.audit_fill(5) == 0
+
+
+def test_one_that_is_judged_after_it_was_drawn_is_left_alone(
+    filed: list[Product], admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.audit_fill(1)
+    (away,) = selectors.queue_in_order("audit")
+    monkeypatch.setattr(
+        samples, "_likely", lambda page, using: services.suggestion_reject(away, actor=admin_user) and {}
+    )
+    assert services.audit_fill(1) == 0
+    assert drawn() == []
 
 
 def test_the_audit_measures_precision(filed: list[Product], admin_user: User) -> None:

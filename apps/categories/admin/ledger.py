@@ -196,7 +196,7 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
     @admin.display(description="assignments")
     def what_it_did(self, run: ClassificationRun) -> SafeString:
         address = reverse("admin:categories_assignment_changelist", current_app=self.admin_site.name)
-        return format_html('<a href="{}?run__id__exact={}">What it filed</a>', address, run.pk)
+        return format_html('<a href="{}?run__id__exact={}">What it did</a>', address, run.pk)
 
 
 def _products(acts: QuerySet[Assignment]) -> int:

@@ -142,7 +142,9 @@ class ClassifiableProductAdmin(SuggestingAdmin):
         return (*(name for name in columns if name != "category"), *filing)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) or may_review(request)
+        """Of one product, also a reviewer's, whose form changes its category alone; without `obj`, for
+        whatever changes the products of a list (`list_editable`, actions), the shop's own permission."""
+        return super().has_change_permission(request, obj) or (obj is not None and may_review(request))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_view_permission(request, obj) or may_review(request)
@@ -231,7 +233,8 @@ class ClassifiableProductAdmin(SuggestingAdmin):
     @admin.display(description="filed by")
     def filed(self, product: ClassifiableProduct) -> SafeString:
         """In the form: and when. The history knows, unless somebody wrote past it."""
-        last = Assignment.objects.filter(product_id=product.pk).first()
+        acts = Assignment.objects.filter(product_id=product.pk)
+        last = acts.exclude(act=Assignment.Act.ASK).first()
         if last is None or (last.to_category_id, last.source) != (
             product.category_id,
             product.category_source,

@@ -93,8 +93,8 @@ def _changes(bounds: list[datetime]) -> dict[int, Counter[str]]:
     """Period → source → how many products more it had at the period's end than at its start."""
     rows = (
         Assignment.objects.filter(created_at__gte=bounds[0])
-        # It leaves the product where it was.
-        .exclude(act=Assignment.Act.REJECT)
+        # They leave the product where it was.
+        .exclude(act__in=(Assignment.Act.REJECT, Assignment.Act.ASK))
         .order_by()
         .annotate(period=period_of("created_at", bounds))
     )

@@ -1,14 +1,15 @@
 """What people decided: how many a day, and where they chose otherwise than the model."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.db.models.fields.json import KT
 
 from ..models import Assignment, Category, Source, Suggestion
+from ..selectors import acts_in_force
 from .periods import last_days, period_of, start_of
 
 DAYS = 30
@@ -24,7 +25,7 @@ class DecidedDay:
     """The name to log in with; "somebody" where nobody is noted."""
     filed: int
     rejected: int
-    """Answered with "none of these", as far as no newer suggestion has taken the place of the answer."""
+    """Answered with "none of these"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +40,26 @@ class Confusion:
 
 
 def decided_days(*, now: datetime, days: int = DAYS) -> list[DecidedDay]:
-    """Of the last `days` days, the latest first, within a day the busiest first. Two statements."""
+    """Of the last `days` days, the latest first, within a day the busiest first.
+
+    Decisions that were undone count for nothing, and neither does the undo, nor a label taken away. One
+    statement.
+    """
     dates = last_days(days, now=now)
     bounds = [start_of(day) for day in dates]
-    login = get_user_model().USERNAME_FIELD
-    filed, rejected = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
-    people = Assignment.objects.filter(
-        source=Source.HUMAN, to_category__isnull=False, created_at__gte=bounds[0]
+    person = f"actor__{get_user_model().USERNAME_FIELD}"
+    rejected = Q(act=Assignment.Act.REJECT)
+    filed = Q(act=Assignment.Act.FILE, to_category__isnull=False)
+    acts: Any = acts_in_force().filter(filed | rejected, source=Source.HUMAN, created_at__gte=bounds[0])
+    counted = (
+        acts.order_by()
+        .annotate(period=period_of("created_at", bounds))
+        .values_list("period", person)
+        .annotate(filed=Count("pk", filter=filed), rejected=Count("pk", filter=rejected))
     )
-    away = Suggestion.objects.filter(status=Suggestion.Status.REJECTED, decided_at__gte=bounds[0])
-    for rows, moment, who, counted in (
-        (people.order_by(), "created_at", f"actor__{login}", filed),
-        (away.order_by(), "decided_at", f"decided_by__{login}", rejected),
-    ):
-        by_day = rows.annotate(period=period_of(moment, bounds)).values_list("period", who)
-        for period, name, count in by_day.annotate(count=Count("pk")):
-            counted[period, name or "somebody"] += count
     found = [
-        DecidedDay(day=dates[key[0] - 1], person=key[1], filed=filed[key], rejected=rejected[key])
-        for key in filed.keys() | rejected.keys()
+        DecidedDay(day=dates[period - 1], person=name or "somebody", filed=filed, rejected=rejected)
+        for period, name, filed, rejected in counted
     ]
     return sorted(found, key=lambda row: (-row.day.toordinal(), -row.filed - row.rejected, row.person))
 

@@ -45,13 +45,16 @@ def audited() -> QuerySet[Assignment]:
     people = Assignment.objects.filter(
         source=Source.HUMAN, from_category__isnull=False, to_category__isnull=False
     )
+    # A question moves nothing: what is judged is the filing before it.
+    filed = ~Q(act=Assignment.Act.ASK)
     later = Assignment.objects.filter(product_id=OuterRef("product_id"), pk__gt=OuterRef("pk"))
     decided = later.filter(
         source=Source.HUMAN, from_category_id=OuterRef("to_category_id"), to_category__isnull=False
     )
     found: QuerySet[Assignment] = Assignment.objects.filter(
         Exists(decided),
-        ~Exists(later.filter(source=Source.MODEL)),
+        ~Exists(later.filter(filed, source=Source.MODEL)),
+        filed,
         # Says nothing new, and lets SQLite begin with the few.
         product_id__in=people.order_by().values("product_id"),
         source=Source.MODEL,

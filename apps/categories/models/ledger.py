@@ -64,6 +64,12 @@ class ClassificationRun(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            # The alert about the queue stands in one row, which no two processes may make at once.
+            models.UniqueConstraint(
+                fields=["kind"], condition=models.Q(kind="queue_alert"), name="run_one_queue_alert"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"run {self.pk}: {self.kind}, {self.status}"
@@ -75,6 +81,7 @@ class Assignment(models.Model):
     class Act(models.TextChoices):
         FILE = "file", "filed"
         REJECT = "reject", "rejected all candidates"
+        ASK = "ask", "asked a person"
         UNDO = "undo", "undone"
 
     act = models.CharField(max_length=6, choices=Act.choices, default=Act.FILE, db_default=Act.FILE)

@@ -80,12 +80,13 @@ def _due(settings: ClassifierSettings, now: datetime) -> QueueAlert | None:
     if row is None:
         if not reasons:
             return None
-        row = ClassificationRun.objects.create(
-            kind=KIND,
-            status=ClassificationRun.Status.FINISHED,
-            started_at=now,
-            heartbeat_at=now - REMIND_AFTER,
-        )
+        first = {
+            "status": ClassificationRun.Status.FINISHED,
+            "started_at": now,
+            "heartbeat_at": now - REMIND_AFTER,
+        }
+        # By a constraint there is one: of two processes the second is given the row of the first.
+        row, _ = ClassificationRun.objects.get_or_create(kind=KIND, defaults=first)
     stands = row.status == ClassificationRun.Status.RUNNING
     # Whoever changes the row as it was read is the one who tells.
     as_read = ClassificationRun.objects.filter(pk=row.pk, status=row.status, heartbeat_at=row.heartbeat_at)

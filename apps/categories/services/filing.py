@@ -1,6 +1,6 @@
 """A batch of products, from their text to their place: the only writer of what the model decides."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,9 +11,9 @@ from django.utils import timezone
 from .. import runtime
 from ..conf import get_settings
 from ..inference.decision import ASSIGN, ASSIGN_PARENT, NONE, REVIEW, UNFAMILIAR, Policy
-from ..models import LABELS, Category, ClassificationRun, Source, Suggestion, get_product_model
+from ..models import LABELS, Assignment, Category, ClassificationRun, Source, Suggestion, get_product_model
 from ..models.suggestion import cluster_of_title
-from .asking import ASKED, REPLACED
+from .asking import ASKED, REPLACED, KnownSuggestion, suggestions_known
 from .bulk import insert_rows, update_rows
 from .history import Line, history_write, suggestion_copies
 from .rows import ClassifySummary, Row, digest_reader, row_columns, text_reader, title_reader, to_row
@@ -212,6 +212,7 @@ def _drop_rejected(outcomes: Sequence[_Outcome], version: str, using: str) -> li
 
 
 _FILES = (ASSIGN, ASSIGN_PARENT)
+_FILE, _ASK = Assignment.Act.FILE.value, Assignment.Act.ASK.value
 _FILED = (
     "category",
     "category_source",
@@ -250,50 +251,89 @@ def _record(
     at: datetime,
     using: str,
 ) -> None:
-    """Write the history of what was filed, and the suggestions for what people shall look at."""
-    version = scored.classifier.version
+    """Write the history of what changed, and the suggestions for what people shall look at.
+
+    A line for each product that was moved, newly put before a person, or whose question was answered or taken
+    over by another; none where the same question is asked again with other candidates, or the same place is
+    found again: passes over a long queue would fill the history.
+    """
     filed = [outcome for outcome in outcomes if outcome.category_id is not None]
     # Filed above its category, a product keeps its place and its candidates: a person may refine it.
     asked = [outcome for outcome in outcomes if outcome.action != ASSIGN]
-    moved = [outcome for outcome in filed if outcome.category_id != outcome.row.category_id]
     # Only a product that was looked at before can have a suggestion.
-    seen = [outcome.row.pk for outcome in moved if outcome.row.digest]
-    before = suggestion_copies(seen, using=using) if seen else {}
-    source, run_id = Source.MODEL.value, run.pk if run else None
+    seen = [outcome.row.pk for outcome in outcomes if outcome.row.digest]
+    known = suggestions_known(seen, using=using)
+    changed = [outcome for outcome in outcomes if _changes(outcome, known.get(outcome.row.pk))]
+    replaced = [outcome.row.pk for outcome in changed if outcome.row.pk in known]
+    before = suggestion_copies(replaced, using=using) if replaced else {}
+    version, run_id = scored.classifier.version, run.pk if run else None
     history_write(
-        (
-            Line(
-                outcome.row.pk,
-                outcome.row.category_id,
-                outcome.row.source,
-                outcome.row.confidence,
-                outcome.row.version,
-                outcome.row.needs_review,
-                before.get(outcome.row.pk),
-                outcome.category_id,
-                source,
-                at,
-                outcome.confidence,
-                version,
-                None,
-                run_id,
-            )
-            for outcome in moved
-        ),
-        using=using,
+        (_line(outcome, version, run_id, before.get(outcome.row.pk), at) for outcome in changed), using=using
     )
-    settled = [outcome.row.pk for outcome in filed if outcome.row.digest and outcome.action == ASSIGN]
+    settled = [outcome.row.pk for outcome in filed if outcome.row.pk in known and outcome.action == ASSIGN]
     if settled:
         Suggestion.objects.using(using).filter(product_id__in=settled).delete()
-    _ask(asked, scored, problems, at=at, using=using)
+    since = {
+        outcome.row.pk: known[outcome.row.pk].created_at
+        for outcome in asked
+        if _goes_on(outcome, known.get(outcome.row.pk))
+    }
+    _ask(asked, scored, problems, since, at=at, using=using)
+
+
+def _goes_on(outcome: _Outcome, known: KnownSuggestion | None) -> bool:
+    """Whether the product goes on waiting for the same: to be filed, or to be refined."""
+    return (
+        known is not None
+        and (known.status, known.queue) == (Suggestion.Status.PENDING, Suggestion.Queue.REVIEW)
+        and outcome.row.needs_review == (outcome.category_id is None)
+    )
+
+
+def _changes(outcome: _Outcome, known: KnownSuggestion | None) -> bool:
+    """Whether an undo would have anything to bring back."""
+    if outcome.category_id is not None and outcome.category_id != outcome.row.category_id:
+        return True
+    if outcome.action == ASSIGN:
+        return outcome.row.needs_review or known is not None
+    return not _goes_on(outcome, known)
+
+
+def _line(
+    outcome: _Outcome, version: str, run: int | None, before: Mapping[str, Any] | None, at: datetime
+) -> Line:
+    row, asks = outcome.row, outcome.category_id is None
+    return Line(
+        row.pk,
+        row.category_id,
+        row.source,
+        row.confidence,
+        row.version,
+        row.needs_review,
+        before,
+        row.category_id if asks else outcome.category_id,
+        Source.MODEL.value,
+        at,
+        None if asks else outcome.confidence,
+        version,
+        None,
+        run,
+        act=_ASK if asks else _FILE,
+    )
 
 
 def _ask(
-    asked: Sequence[_Outcome], scored: Scored, problems: dict[int, str], *, at: datetime, using: str
+    asked: Sequence[_Outcome],
+    scored: Scored,
+    problems: dict[int, str],
+    since: Mapping[Any, datetime],
+    *,
+    at: datetime,
+    using: str,
 ) -> None:
-    """Put these in front of a person. Their priority is that of one product of the mean weight, until the
-    queue is put in order."""
-    titles, since = title_reader(), _waiting_since(asked, using)
+    """Put these in front of a person; those in `since` go on waiting. Their priority is that of one product
+    of the mean weight, until the queue is put in order."""
+    titles = title_reader()
     pending, queue, version = (
         Suggestion.Status.PENDING.value,
         Suggestion.Queue.REVIEW.value,
@@ -328,21 +368,6 @@ def _ask(
         on_conflict="product",
         replace=REPLACED,
     )
-
-
-def _waiting_since(asked: Sequence[_Outcome], using: str) -> dict[Any, datetime]:
-    """Since when those of these products wait that go on waiting: to be filed, or to be refined."""
-    seen = {outcome.row.pk: outcome for outcome in asked if outcome.row.digest}
-    if not seen:
-        return {}
-    waiting = Suggestion.objects.using(using).filter(
-        product_id__in=list(seen), status=Suggestion.Status.PENDING, queue=Suggestion.Queue.REVIEW
-    )
-    return {
-        pk: created_at
-        for pk, created_at in waiting.values_list("product_id", "created_at")
-        if seen[pk].row.needs_review == (seen[pk].category_id is None)
-    }
 
 
 def _suggested(

@@ -87,7 +87,7 @@ def suggestions_restore(copies: Mapping[Any, Mapping[str, Any]], *, using: str) 
 
 def filed_source(line: Assignment) -> str:
     """The source of a product after this act, as the product itself says it."""
-    if line.act == Assignment.Act.REJECT:
+    if line.act in (Assignment.Act.REJECT, Assignment.Act.ASK):
         return line.from_source
     return line.source if line.to_category_id is not None else Source.NONE.value
 

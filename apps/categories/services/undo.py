@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import router, transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from ..models import LABELS, Assignment, ClassificationRun, Source, Suggestion, get_product_model
@@ -18,6 +18,7 @@ from .history import Line, filed_source, history_write, suggestions_restore
 from .rows import Row, digest_reader, row_columns, to_row
 from .runs import closed_on_error, run_beat, run_finish, run_start
 
+ASK = Assignment.Act.ASK
 CHUNK = 500
 AT_WORK = timedelta(minutes=1)
 """A running run with a sign of life as young as this is still at work."""
@@ -81,6 +82,10 @@ def decision_undo(decision: Assignment, *, actor: User, note: str = "") -> None:
 def run_undo(run: ClassificationRun, *, actor: User | None, note: str = "") -> UndoSummary:
     """Take back everything that a bulk review or a `classify_products` run did, except where something
     happened later.
+
+    A product is back at its place, and what it was asked before is asked again; one that the run put before a
+    person is not asked any more, unless a later run has asked again. What a run only asked anew, with other
+    candidates, keeps the newer ones.
 
     In batches, each one transaction with its line in the ledger; killed at any point, the next call goes on.
     A second call finds nothing left and writes nothing. Products stay marked as looked at, so that no sweep
@@ -188,13 +193,16 @@ def _take_back(
     Called in a transaction; the number of statements does not grow with that of the lines.
     """
     rows = _locked([line.product_id for line in lines], using)
-    newest = acts_in_force(rows).using(using).order_by().values_list("product_id").annotate(Max("pk"))
-    last = dict(newest)
+    acts: Any = acts_in_force(rows).using(using).order_by().values_list("product_id")
+    newest = acts.annotate(last=Max("pk"), moved=Max("pk", filter=~Q(act=ASK)))
+    last = {pk: ends for pk, *ends in newest}
     now = {found.product_id: found for found in Suggestion.objects.using(using).filter(product_id__in=rows)}
     back = [
         line
         for line in lines
-        if last.get(line.product_id) == line.pk
+        if line.product_id in last
+        # A later question does not keep a product where it was put: it is still asked afterwards.
+        and last[line.product_id][line.from_category_id != line.to_category_id] == line.pk
         and _stands(line, rows[line.product_id], now.get(line.product_id))
     ]
     if not back:
@@ -206,7 +214,7 @@ def _take_back(
     for line in back:
         row = rows[line.product_id]
         # The model has looked again and asks, though it moved nothing: that question stays.
-        asked_since = line.source == Source.MODEL and row.needs_review
+        asked_since = line.source == Source.MODEL and line.act != ASK and row.needs_review
         stale = line.from_source not in LABELS and digest(row) != row.digest
         before = (line.from_category_id, line.from_source, line.from_confidence, line.from_model_version)
         filings.append((row.pk, *before, line.from_review or asked_since, stale))
@@ -235,6 +243,14 @@ def _stands(line: Assignment, row: Row, suggestion: Suggestion | None) -> bool:
     """Whether the product still is as this act left it, as far as the history cannot tell."""
     if not line.from_source or (row.category_id, row.source) != (line.to_category_id, filed_source(line)):
         return False
+    if line.act == ASK:
+        # Asked again since, by a run that left no line of its own: it stays asked.
+        return (
+            row.needs_review
+            and suggestion is not None
+            and suggestion.is_pending
+            and suggestion.updated_at == line.created_at
+        )
     if line.act != Assignment.Act.REJECT:
         return True
     # A rejected product leaves no other trace when the model has looked again.
@@ -285,7 +301,8 @@ def _why_not(decision: Assignment) -> str:
         return f"{undone.actor or 'Somebody'} has already undone this at {_when(undone)}."
     if not decision.from_source:
         return "This decision is from before the history kept what can be undone: decide the product anew."
-    later = lines.filter(pk__in=acts_in_force([decision.product_id]).filter(pk__gt=decision.pk)).first()
+    acts = acts_in_force([decision.product_id]).filter(pk__gt=decision.pk).exclude(act=ASK)
+    later = lines.filter(pk__in=acts).first()
     if later is not None:
         who = later.actor or ("The model" if later.source == Source.MODEL else f"Somebody ({later.source})")
         did = later.get_act_display() if later.act == Assignment.Act.REJECT else "changed this product"

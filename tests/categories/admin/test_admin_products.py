@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
@@ -277,6 +278,40 @@ def test_a_reviewer_may_correct_the_category_and_nothing_else(
     assert Assignment.objects.get().actor == maria
     assert reviewing.post(LIST + "add/", {"sku": "X", "title": "X"}).status_code == 403
     assert reviewing.post(f"{LIST}{product.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@admin.action(permissions=["change"])
+def rebrand(_: Any, request: HttpRequest, queryset: Any) -> None:
+    """A shop's own action."""
+    queryset.update(brand="changed")
+
+
+@pytest.mark.parametrize("may_change", [False, True])
+def test_only_who_may_change_products_changes_them_in_a_shops_own_list(
+    reviewing: Client, maria: User, monkeypatch: pytest.MonkeyPatch, may_change: bool
+) -> None:
+    shop: Any = admin.site._registry[Product]
+    columns = shop.get_list_display
+    monkeypatch.setattr(shop, "list_editable", ("brand",), raising=False)
+    monkeypatch.setattr(shop, "get_list_display", lambda request: (*columns(request), "brand"))
+    monkeypatch.setattr(shop, "actions", (rebrand,))
+    if may_change:
+        maria.user_permissions.add(Permission.objects.get(codename="change_product"))
+    product = Product.objects.create(sku="A", title="Hand saw", brand="Bahco")
+    rows = {"form-TOTAL_FORMS": 1, "form-INITIAL_FORMS": 1, "form-0-id": product.pk, "_save": "Save"}
+
+    html = page(reviewing.get(LIST))
+    assert ('name="form-0-brand"' in html) is may_change
+    assert ('value="rebrand"' in html) is may_change
+    saved = reviewing.post(LIST, {**rows, "form-0-brand": "changed"})
+    assert saved.status_code == (302 if may_change else 403)
+    product.refresh_from_db()
+    assert product.brand == ("changed" if may_change else "Bahco")
+    Product.objects.update(brand="Bahco")
+    reviewing.post(LIST, {"action": "rebrand", "_selected_action": [product.pk]})
+    product.refresh_from_db()
+    assert product.brand == ("changed" if may_change else "Bahco")
+    assert 'name="category"' in page(reviewing.get(f"{LIST}{product.pk}/change/"))
 
 
 def test_a_viewer_changes_nothing(viewing: Client, tree: dict[str, Category]) -> None:
