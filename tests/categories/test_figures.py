@@ -277,6 +277,22 @@ def test_what_counts_as_evidence(
     assert [one.version for one in versions] == ["linear-2"]
 
 
+def test_what_the_audit_sends_away_was_filed_wrongly_until_that_is_undone(
+    tree: dict[str, Category], by_model: Callable[..., Product], anna: User
+) -> None:
+    product = by_model()
+    services.audit_fill(1)
+    waiting = Suggestion.objects.get(product=product)
+    services.suggestion_reject(waiting, actor=anna)
+
+    whole, _ = figures.judged(figures.audited(), limit=5)
+    (wrong,) = figures.misfiled(figures.audited())
+    assert (whole.rows, whole.right) == (1, 0)
+    assert (wrong.product_id, wrong.sent_away) == (product.pk, True)  # type: ignore[attr-defined]
+    services.decision_undo(Assignment.objects.latest("pk"), actor=anna)
+    assert figures.judged(figures.audited(), limit=5)[0].rows == 0
+
+
 def test_the_age_of_the_queue(tree: dict[str, Category]) -> None:
     for number, days in enumerate((0, 2, 3, 8, 100)):
         product = Product.objects.create(sku=f"Q{number}", title="x", needs_review=True)

@@ -105,6 +105,11 @@ class DecisionViews(SuggestionModelAdmin):
             services.suggestion_reject(suggestion, actor=actor, note=note, seen=seen)
             if suggestion.queue == Suggestion.Queue.LABEL:
                 return f"“{title}” stays where it is: its label is right.", one
+            if suggestion.queue == Suggestion.Queue.AUDIT:
+                return (
+                    f"None of these for “{title}”: counted as wrong. It stays where it is until filed.",
+                    one,
+                )
             return f"None of these for “{title}”: it leaves the queue.", one
         approved, corrected = request.POST.get("approve"), request.POST.get("category")
         if also := list(numbers_seen(request.POST.getlist("also"))):

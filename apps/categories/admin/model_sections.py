@@ -210,7 +210,7 @@ def misfiled_section(*, limit: int | None = None) -> Section:
                     line.product.classifier_text()["title"],
                     str(line.product.classifier_value("sku") or ""),
                     line.to_category.path,
-                    line.product.category.path,
+                    "" if line.sent_away else line.product.category.path,
                     line.confidence,
                     line.model_version,
                     line.created_at,

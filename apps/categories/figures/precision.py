@@ -41,6 +41,8 @@ def audited() -> QuerySet[Assignment]:
     A row is the model's assignment; the truth is `product__category`. The person must have decided about the
     product as the model had left it: a product that lost that place in between is not evidence. A label that
     was taken back, or undone, is none either. `is_right` says whether the truth is the category, or below it.
+    Where `sent_away`, a person called the place wrong in the audit and named no other: the product has no
+    truth, and the model was wrong.
     """
     people = Assignment.objects.filter(
         source=Source.HUMAN, from_category__isnull=False, to_category__isnull=False
@@ -51,16 +53,26 @@ def audited() -> QuerySet[Assignment]:
     decided = later.filter(
         source=Source.HUMAN, from_category_id=OuterRef("to_category_id"), to_category__isnull=False
     )
-    found: QuerySet[Assignment] = Assignment.objects.filter(
+    sent_away = acts_in_force().filter(
+        product_id=OuterRef("product_id"),
+        pk__gt=OuterRef("pk"),
+        source=Source.HUMAN,
+        act=Assignment.Act.REJECT,
+        queue=Suggestion.Queue.AUDIT,
+    )
+    rows: Any = Assignment.objects.annotate(
+        sent_away=Q(product__category_source=Source.MODEL) & Exists(sent_away)
+    )
+    found: QuerySet[Assignment] = rows.filter(
+        Q(product__category_source=Source.HUMAN) | Q(sent_away=True),
         Exists(decided),
         ~Exists(later.filter(filed, source=Source.MODEL)),
         filed,
         # Says nothing new, and lets SQLite begin with the few.
         product_id__in=people.order_by().values("product_id"),
         source=Source.MODEL,
-        product__category_source=Source.HUMAN,
         to_category__isnull=False,
-    ).annotate(is_right=_is_right("to_category_id", "product__category_id"))
+    ).annotate(is_right=Q(sent_away=False) & _is_right("to_category_id", "product__category_id"))
     return found
 
 

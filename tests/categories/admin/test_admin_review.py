@@ -392,6 +392,20 @@ def test_one_card_again_whatever_became_of_it(
     assert reviewing.get(f"{QUEUE}10000000/card/").status_code == 404
 
 
+def test_rejecting_in_the_audit_says_what_becomes_of_it(
+    reviewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
+) -> None:
+    drawn = make_suggestion("odd saw")
+    Suggestion.objects.filter(pk=drawn.pk).update(queue=Suggestion.Queue.AUDIT)
+    Product.objects.filter(pk=drawn.product_id).update(category=tree["Saws"], category_source=Source.MODEL)
+
+    answer = post(reviewing, f"{QUEUE}{drawn.pk}/decide/", reject="1").json()
+
+    assert answer["message"] == (
+        "None of these for “odd saw”: counted as wrong. It stays where it is until filed."
+    )
+
+
 def test_rejecting_a_suspected_label_error_says_that_the_label_is_right(
     reviewing: Client, make_suggestion: MakeSuggestion, tree: dict[str, Category]
 ) -> None:
