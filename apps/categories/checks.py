@@ -88,7 +88,7 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
     classifier_fields. E006, E008: below."""
     label = product_model_label()
     try:
-        model = get_product_model()
+        model: Any = get_product_model()
     except SettingProblem as problem:
         return [checks.Error(problem.message, hint=problem.hint, id=problem.id)]
     if not issubclass(model, ClassifiableProduct):

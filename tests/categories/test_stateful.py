@@ -52,6 +52,7 @@ PENDING, QUEUES = Suggestion.Status.PENDING, Suggestion.Queue
 
 some = st.integers(0, 11)
 """One of what there is, counted from any place."""
+several = st.sets(some, min_size=1, max_size=4)
 titles, codes = st.sampled_from(TITLES), st.sampled_from(CODES)
 places = st.none() | codes
 people = st.sampled_from(["anna", "bert"])
@@ -88,6 +89,27 @@ class Shop(RuleBasedStateMachine):
     def suggestion(self, number: int, **only: Any) -> Suggestion | None:
         found = list(Suggestion.objects.filter(**only).order_by("product_id"))
         return found[number % len(found)] if found else None
+
+    def chosen(self, numbers: set[int]) -> list[int]:
+        """Suggestions, waiting or not, and one that is not there."""
+        found = list(Suggestion.objects.order_by("product_id").values_list("pk", flat=True))
+        return [*{found[number % len(found)] for number in sorted(numbers) if found}, 0]
+
+    def filing(self) -> tuple[list[Any], list[Any]]:
+        """What an undo brings back."""
+        products = Product.objects.order_by("pk").values_list(
+            "pk", "category", "category_source", "category_confidence", "model_version", "needs_review"
+        )
+        asked = Suggestion.objects.order_by("pk").values_list(
+            "pk", "status", "queue", "candidates", "decided_by", "decided_category"
+        )
+        return list(products), list(asked)
+
+    def take_back(self, outcome: services.BulkOutcome, before: tuple[list[Any], list[Any]], who: str) -> None:
+        self.swept = False
+        summary = services.run_undo(outcome.run, actor=self.people[who])
+        assert (summary.undone, summary.later) == (len(outcome.decided), 0)
+        assert self.filing() == before
 
     def place(self, code: str | None) -> Category | None:
         return None if code is None else self.tree[code]
@@ -239,6 +261,26 @@ class Shop(RuleBasedStateMachine):
     def approve_all(self, who: str, confirm_low: bool) -> None:
         pks = list(Suggestion.objects.order_by("product_id").values_list("pk", flat=True))
         services.suggestions_approve_top(pks, actor=self.people[who], confirm_low=confirm_low)
+
+    @rule(numbers=several, who=people, code=codes, taken_back=st.booleans())
+    def file_several(self, numbers: set[int], who: str, code: str, taken_back: bool) -> None:
+        pks, before, actor = self.chosen(numbers), self.filing(), self.people[who]
+        outcome = services.suggestions_set_category(pks, category_code=code, actor=actor)
+        if taken_back:
+            self.take_back(outcome, before, who)
+
+    @rule(numbers=several, who=people, taken_back=st.booleans())
+    def reject_several(self, numbers: set[int], who: str, taken_back: bool) -> None:
+        pks, before, actor = self.chosen(numbers), self.filing(), self.people[who]
+        outcome = services.suggestions_reject(pks, actor=actor)
+        if taken_back:
+            self.take_back(outcome, before, who)
+
+    @rule(back=st.integers(0, 2), who=people)
+    def undo_a_bulk_act(self, back: int, who: str) -> None:
+        self.swept = False
+        for run in ClassificationRun.objects.filter(kind="review").order_by("-pk")[back : back + 1]:
+            self.decide(lambda: services.run_undo(run, actor=self.people[who]))  # noqa: B023
 
     @rule(back=st.integers(0, 4), who=people)
     def undo(self, back: int, who: str) -> None:

@@ -1,5 +1,7 @@
 """The product's admin of a shop that registers none of its own."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,7 +17,8 @@ def register_default() -> None:
     """
     admin.autodiscover()
     try:
-        model = get_product_model()
+        # Nobody has checked yet that it is one.
+        model: Any = get_product_model()
     except ImproperlyConfigured:
         return
     if issubclass(model, ClassifiableProduct) and not admin.site.is_registered(model):

@@ -40,4 +40,4 @@ def suggestions_known(products: Sequence[Any], *, using: str) -> dict[Any, Known
         return {}
     found = Suggestion.objects.using(using).filter(product_id__in=products)
     columns = found.values_list("product_id", "status", "queue", "created_at")
-    return {pk: KnownSuggestion(*values) for pk, *values in columns}
+    return {pk: KnownSuggestion(status, queue, created_at) for pk, status, queue, created_at in columns}
