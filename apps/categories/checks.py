@@ -1,7 +1,7 @@
 """System checks: what is wrong with the settings, with the cure. They load no model."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core import checks
@@ -88,7 +88,8 @@ def check_product_model(**_: Any) -> list[checks.CheckMessage]:
     classifier_fields. E006, E008: below."""
     label = product_model_label()
     try:
-        model: Any = get_product_model()
+        # What the setting names may be any model.
+        model = cast("type[models.Model]", get_product_model())
     except SettingProblem as problem:
         return [checks.Error(problem.message, hint=problem.hint, id=problem.id)]
     if not issubclass(model, ClassifiableProduct):

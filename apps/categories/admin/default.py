@@ -1,9 +1,10 @@
 """The product's admin of a shop that registers none of its own."""
 
-from typing import Any
+from typing import cast
 
 from django.contrib import admin
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model
 
 from ..models import ClassifiableProduct, get_product_model
 from .products import ClassifiableProductAdmin
@@ -17,8 +18,8 @@ def register_default() -> None:
     """
     admin.autodiscover()
     try:
-        # Nobody has checked yet that it is one.
-        model: Any = get_product_model()
+        # What the setting names may be any model.
+        model = cast("type[Model]", get_product_model())
     except ImproperlyConfigured:
         return
     if issubclass(model, ClassifiableProduct) and not admin.site.is_registered(model):
