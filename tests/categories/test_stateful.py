@@ -255,6 +255,8 @@ class Shop(RuleBasedStateMachine):
     @rule(number=some, who=people, code=places)
     def file_by_hand(self, number: int, who: str, code: str | None) -> None:
         product, actor = self.product(number), self.people[who]
+        # Without a label the model may look again.
+        self.swept = self.swept and code is not None
         self.decide(lambda: services.product_set_category(product, self.place(code), actor=actor))
 
     @rule(who=people, confirm_low=st.booleans())

@@ -76,6 +76,23 @@ def test_a_decision_is_undone_to_the_last_column(
     )
 
 
+@pytest.mark.parametrize("act", ["approve", "reject"])
+def test_what_waited_for_the_model_waits_for_it_again(
+    waiting: list[Suggestion], admin_user: User, act: str
+) -> None:
+    product = Product.objects.get(pk=waiting[0].product_id)
+    services.product_set_category(product, None, actor=admin_user)
+    assert product in selectors.stale_products()
+    if act == "approve":
+        services.suggestion_approve(waiting[0], actor=admin_user)
+    else:
+        services.suggestion_reject(waiting[0], actor=admin_user)
+
+    services.decision_undo(last(), actor=admin_user)
+
+    assert product in selectors.stale_products()
+
+
 def test_what_the_model_had_filed_comes_back_with_its_confidence(
     live_model: ProductionClassifier, add_products: AddProducts, admin_user: User
 ) -> None:

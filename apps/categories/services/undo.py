@@ -215,7 +215,7 @@ def _take_back(
         row = rows[line.product_id]
         # The model has looked again and asks, though it moved nothing: that question stays.
         asked_since = line.source == Source.MODEL and line.act != ASK and row.needs_review
-        stale = line.from_source not in LABELS and digest(row) != row.digest
+        stale = line.from_source not in LABELS and (digest(row) != row.digest or _was_due(line))
         before = (line.from_category_id, line.from_source, line.from_confidence, line.from_model_version)
         filings.append((row.pk, *before, line.from_review or asked_since, stale))
         history.append(_line(line, row, actor=actor, note=note, run=run, at=at))
@@ -261,6 +261,15 @@ def _stands(line: Assignment, row: Row, suggestion: Suggestion | None) -> bool:
         and (suggestion.text_digest, suggestion.model_version)
         == (copy.get("text_digest"), copy.get("model_version"))
     )
+
+
+def _was_due(line: Assignment) -> bool:
+    """Whether the product waited for the model before this act, though it had read that text: its label had
+    been taken away. Else nobody would look at it again, as the queue does not show its question.
+    """
+    asked = line.suggestion_before or {}
+    waited = (asked.get("status"), asked.get("queue")) == (Suggestion.Status.PENDING, Suggestion.Queue.REVIEW)
+    return waited and line.from_source == Source.NONE and not line.from_review
 
 
 def _line(
