@@ -70,8 +70,10 @@ def test_rows_under_the_threshold_only_go_through_when_confirmed(
 def test_without_a_threshold_everything_needs_the_confirmation(
     reviewing: Client, make_suggestion: MakeSuggestion
 ) -> None:
-    html = page(bulk(reviewing, make_suggestion("a", [("Drills", 0.99)], threshold=None)))
+    unlike = make_suggestion("a", [("Drills", 0.99)], threshold=None, reason="unlike the training data")
+    html = page(bulk(reviewing, unlike))
 
+    assert "Unlike the training data</span>" in html
     assert 'value="sure"' not in html
     assert "Approve 1 under it anyway" in html
 
