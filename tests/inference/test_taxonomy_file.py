@@ -110,7 +110,7 @@ def test_a_path_that_comes_again_counts_once(tmp_path: Path) -> None:
         ("t.txt", "A >  > B\n", "level without a name"),
         ("t.txt", "A" * 201, "201 characters"),
         ("t.txt", "A\x00B", "control characters"),
-        ("t.txt.gz", gzip.compress(b"A > B\n" * 999)[:-9], "cut or damaged"),
+        ("t.txt.gz", gzip.compress(b"A > B\n" * 999, mtime=0)[:-9], "cut or damaged"),
         ("t.csv", "name,id\nA,1\n", "expected a column 'path'"),
         ("t.json", "[{", "not JSON"),
         ("t.json", "[" * 100_000, "not JSON"),
