@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -27,6 +27,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SCREENSHOT_TRIES = 5
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "outputs" / "screenshots"
 
 OpenBrowser = Callable[..., Page]
@@ -115,8 +116,17 @@ def screenshot() -> Callable[[Page, str], None]:
     """Keeps a picture of the page for people to look at, where CI is set."""
 
     def take(page: Page, name: str) -> None:
-        if os.environ.get("CI"):
-            SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        if not os.environ.get("CI"):
+            return
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        for left in reversed(range(SCREENSHOT_TRIES)):
+            try:
+                page.screenshot(path=SCREENSHOTS / f"{name}.png")
+                return
+            except Error:
+                # On a busy machine Chromium says now and then that it is unable to.
+                if not left:
+                    raise
+                page.wait_for_timeout(500)
 
     return take
