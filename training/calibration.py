@@ -41,8 +41,6 @@ class Calibrated:
     """Fitted on all held-out rows."""
     method: str
     """What was kept."""
-    plain: Ranked
-    """The held-out rows under the temperature alone."""
     honest: Ranked
     """The held-out rows ranked by calibrations that were fitted on the other parts: what may be certified on.
     Maps know the labels of the rows that they were fitted on, which would pass bars too often."""
@@ -115,7 +113,6 @@ def calibrate(
     return Calibrated(
         calibration=final,
         method=method,
-        plain=plain,
         honest=honest,
         error_before=expected_calibration_error(before.astype(np.float64), right),
         error_temperature=expected_calibration_error(plain.confidences[:, 0].astype(np.float64), right),

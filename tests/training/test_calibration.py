@@ -131,7 +131,9 @@ def test_the_error_is_that_of_rows_the_map_was_not_fitted_on() -> None:
     parts = np.arange(1000) % 5
     found = fitted(scores, labels)
 
-    plain = found.plain
+    scale = Calibration(scale=found.calibration.scale)
+    k = found.honest.classes.shape[1]
+    plain = rank(scores.copy(), np.ones(1000, bool), scale, k=k, tree=TREE)
     for part in range(5):
         other = parts != part
         maps = calibration.fit_maps(plain[other], labels[other], TREE, scale=found.calibration.scale)
