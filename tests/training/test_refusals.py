@@ -67,3 +67,19 @@ def test_a_class_without_a_row_in_a_fit_scores_as_far_from_it() -> None:
 
     assert (scores[:, 1] == -1).all()
     assert (scores.argmax(axis=1) != 1).all()
+
+
+def test_a_shop_with_one_or_two_products_of_each_category_is_not_warned_by_a_library() -> None:
+    """scikit-learn takes so many classes for a regression and says so; warnings are errors in this suite."""
+    names = [f"thing{number}" for number in range(30)]
+
+    fit = linear.fit(
+        linear.tokenise(names),
+        np.arange(30),
+        np.ones(30),
+        linear.LinearOptions(),
+        classes=30,
+        seed=0,
+    )
+
+    assert (fit.scores(linear.tokenise(names)).argmax(axis=1) == np.arange(30)).all()

@@ -5,6 +5,7 @@ pair of neighbours, weighed by idf, and each segment of the product text has len
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -216,7 +217,10 @@ def fit(
         random_state=seed,
         max_iter=400,
     )
-    solver.fit(matrix, labels, sample_weight=weights)
+    with warnings.catch_warnings():
+        # Of a shop that has labelled one or two products of each category; the findings tell it already.
+        warnings.filterwarnings("ignore", "The number of unique classes is greater than 50%")
+        solver.fit(matrix, labels, sample_weight=weights)
     found = solver.classes_.astype(np.int64)
     # With two classes scikit-learn gives the one row of the second.
     own = solver.coef_ if len(found) > 2 else np.vstack([-solver.coef_, solver.coef_])
