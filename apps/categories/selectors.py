@@ -59,7 +59,7 @@ def waiting_in(queue: str) -> QuerySet[Suggestion]:
 
 
 def review_queue() -> QuerySet[Suggestion]:
-    """Pending suggestions of products that no label has overtaken, the most confident first.
+    """Pending suggestions of products that no label has overtaken, the one most worth deciding first.
 
     One query, with the product and its category joined.
     """
@@ -68,7 +68,7 @@ def review_queue() -> QuerySet[Suggestion]:
         # Not filter(…=True): SQLite would begin with every such product, and sort them all.
         .exclude(product__needs_review=False)
         .exclude(product__category_source__in=LABELS)
-        .order_by(*ORDERS["sure"])
+        .order_by(*ORDERS["value"])
     )
 
 

@@ -48,7 +48,9 @@ def test_from_the_first_page_to_a_decision_in_two_clicks(
     screenshot(page, "queue")
     page.get_by_role("button", name="Approve Tools > Saws for Cordless drill 18V, 20% sure").click()
 
-    expect(page.locator(f"#row-{first.pk}")).to_have_text("“Cordless drill 18V” is filed under Tools > Saws.")
+    expect(page.locator(f"#row-{first.pk}")).to_have_text(
+        "“Cordless drill 18V” is filed under Tools > Saws. Undo"
+    )
     assert page.evaluate("document.activeElement.getAttribute('aria-label')") == (
         "Approve Tools > Saws for Hand saw, 55% sure"
     )
@@ -56,6 +58,26 @@ def test_from_the_first_page_to_a_decision_in_two_clicks(
     screenshot(page, "queue-decided")
     page.reload()
     expect(page.get_by_text("Cordless drill 18V")).to_have_count(0)
+
+
+def test_the_row_that_was_decided_last_offers_its_undo(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    first, second = make_suggestion("Cordless drill"), make_suggestion("Hand saw", [("Saws", 0.55)])
+    page = open_browser(maria)
+    page.goto(f"{QUEUE}?order=oldest")
+    page.get_by_role("button", name="Approve Tools > Drills for Cordless drill").click()
+    expect(page.locator(f"#row-{first.pk}").get_by_role("button", name="Undo")).to_be_visible()
+
+    page.get_by_role("button", name="Approve Tools > Saws for Hand saw").click()
+    expect(page.locator(f"#row-{second.pk}").get_by_role("button", name="Undo")).to_be_visible()
+    expect(page.get_by_role("button", name="Undo", exact=True)).to_have_count(1)
+    screenshot(page, "queue-undo")
+    page.get_by_role("button", name="Undo", exact=True).click()
+
+    expect(page.get_by_role("button", name="Approve Tools > Saws for Hand saw")).to_be_visible()
+    assert page.url.endswith("?order=oldest")
+    assert [decided(waiting)[0] for waiting in (first, second)] == ["approved", "pending"]
 
 
 def test_another_category_by_keyboard_only(

@@ -110,7 +110,9 @@ def bar_chart(
     ticks = _ticks(highest) if top is None else [top * part / 4 for part in range(5)]
     down, across = HEIGHT - BOTTOM, WIDTH - LEFT - RIGHT
     unit, slot = (down - TOP) / ticks[-1], across / len(places)
-    every = math.ceil(len(places) / labels)
+    # The last one is always named, and moved inwards where it would leave the picture.
+    apart = 1.5 * LABEL - slot * 0.4 if LEFT + across - slot / 2 + LABEL / 2 > WIDTH else LABEL
+    every = max(math.ceil(len(places) / labels), math.ceil(apart / slot))
     bars = []
     for place, name in enumerate(places):
         x, width = LEFT + slot * place + slot * 0.1, slot * 0.8

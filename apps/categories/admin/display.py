@@ -16,6 +16,18 @@ from ..inference.decision import percent
 from ..inference.taxonomy import SEPARATOR
 from ..models import ClassifiableProduct, Source, get_product_model
 
+METRIC_WORDS = {
+    "rows": "products",
+    "top1": "first candidate right",
+    "top3": "among the first three",
+    "macro_f1": "macro-F1",
+    "calibration_error": "calibration error",
+    "coverage": "filed without a person",
+    "precision": "of these rightly",
+    "filed": "that is, products",
+}
+METRIC_PARTS = {"test": "frozen test products", "out_of_fold": "products held out of training"}
+"""What a model is measured on; the words of the columns."""
 SOURCE_WORDS = {
     Source.NONE: "nobody yet",
     Source.IMPORT: "import",
@@ -137,7 +149,7 @@ def product_link(product: ClassifiableProduct, *, site: str) -> str:
 
 
 def counts_markup(counts: Mapping[str, Any]) -> SafeString:
-    """A small table of a run's counts or a model's figures."""
+    """A small table of a run's counts or options."""
     rows = format_html_join(
         "",
         '<tr><th scope="row">{}</th><td>{}</td></tr>',
@@ -146,6 +158,35 @@ def counts_markup(counts: Mapping[str, Any]) -> SafeString:
     return (
         format_html('<table class="cat-counts"><tbody>{}</tbody></table>', rows) if rows else SafeString("–")
     )
+
+
+def metrics_markup(metrics: Mapping[str, Any]) -> SafeString:
+    """A model's figures, a column for each part of the products that it was measured on."""
+    parts = [(words, metrics[name]) for name, words in METRIC_PARTS.items() if metrics.get(name)]
+    if not parts:
+        return SafeString("–")
+    names = [name for name in METRIC_WORDS if any(name in figures for _, figures in parts)]
+    head = format_html_join("", '<th scope="col">{}</th>', ((words,) for words, _ in parts))
+    rows = format_html_join(
+        "",
+        '<tr><th scope="row">{}</th>{}</tr>',
+        (
+            (
+                METRIC_WORDS[name],
+                format_html_join("", "<td>{}</td>", ((_metric(figures.get(name)),) for _, figures in parts)),
+            )
+            for name in names
+        ),
+    )
+    return format_html(
+        '<table class="cat-counts"><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table>', head, rows
+    )
+
+
+def _metric(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.1%}"
+    return "–" if value is None else _figure(value)
 
 
 def counts_line(counts: Mapping[str, Any]) -> str:

@@ -23,7 +23,15 @@ from .base import (
     reviewer,
 )
 from .decisions import note_of, own_address
-from .display import badge, counts_line, counts_markup, path_markup, product_link, source_badge
+from .display import (
+    badge,
+    counts_line,
+    counts_markup,
+    metrics_markup,
+    path_markup,
+    product_link,
+    source_badge,
+)
 
 NOTHING = SafeString('<span class="cat-maybe">–</span>')
 
@@ -233,4 +241,4 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="metrics")
     def figures(self, version: ModelVersion) -> SafeString:
-        return counts_markup(version.metrics)
+        return metrics_markup(version.metrics)

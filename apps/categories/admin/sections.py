@@ -103,16 +103,17 @@ def confusions_section() -> Section:
 
 SECTIONS: Mapping[str, Callable[[Given], Section]] = {
     "coverage": coverage_section,
+    "queue": queue_section,
     "audit": lambda _: audit_section(),
     "precision": lambda _: precision_section(),
     "misfiled": lambda _: misfiled_section(),
-    "queue": queue_section,
     "decisions": decisions_section,
-    "confusions": lambda _: confusions_section(),
     "confidences": confidences_section,
+    "confusions": lambda _: confusions_section(),
     "models": lambda _: models_section(),
 }
-"""By the word that names a part in its address and its file."""
+"""By the word that names a part in its address and its file. In pairs, but for the wide ones: mistakes and
+confusions."""
 
 
 def whole_table(name: str, given: Given) -> Table:

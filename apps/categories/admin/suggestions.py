@@ -89,10 +89,17 @@ class OrderFilter(admin.SimpleListFilter):
     title = "order"
     template = PILLS
     parameter_name = "order"
-    ORDERS = ("value", "unsure", "newest", "oldest", "category")
+    ORDERS = ("sure", "unsure", "newest", "oldest", "category")
+    USUAL = {
+        "": ORDER_WORDS["value"],
+        "refine": "Most sure first",
+        "label": "Clearest first",
+        "audit": "As it was drawn",
+    }
+    """What the order of each pile is called where nothing else is asked for."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(order, ORDER_WORDS[order]) for order in self.ORDERS]
+        return [(order, ORDER_WORDS.get(order, "Most sure first")) for order in self.ORDERS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         order = self.value()
@@ -100,8 +107,10 @@ class OrderFilter(admin.SimpleListFilter):
 
     def choices(self, changelist: Any) -> Any:
         usual, *others = super().choices(changelist)
-        yield {**usual, "display": "Most sure first"}
-        yield from others
+        pile = changelist.params.get(StatusFilter.parameter_name, "")
+        usual["display"] = self.USUAL.get(pile, "Latest decision first")
+        # The order that a pile has anyway is not offered twice.
+        yield from (usual, *(choice for choice in others if choice["display"] != usual["display"]))
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # as Django's own is

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pytest_django import Settings
 
 from apps.categories import runtime, services
 from apps.categories.admin import sections, tables
-from apps.categories.admin.charts import Series, bar_chart
+from apps.categories.admin.charts import LABEL, WIDTH, Series, bar_chart
 from apps.categories.admin.section import Given
 from apps.categories.admin.tables import Column, Table, csv_lines, safe_cell
 from apps.categories.models import Assignment, Category, ModelVersion, Product, Source, Suggestion
@@ -189,7 +190,7 @@ def test_it_costs_the_same_for_ten_products_and_for_a_thousand(
 def test_the_files_hold_the_figures(busy: None, viewing: Client) -> None:
     found = {name: read(viewing.get(f"{DASHBOARD}{name}.csv")) for name in FILES}
 
-    assert [len(found[name]) for name in FILES] == [14, 3, 3, 2, 5, 2, 2, 21, 2]
+    assert [len(found[name]) for name in FILES] == [14, 5, 3, 3, 2, 2, 21, 2, 2]
     assert found["audit"][2] == ["linear-1", "1", "0", "1", "1", "1.0", "0.025", "1.0"]
     assert found["precision"][1] == ["all models together", "3", "2", "0.666667", "0.094299", "0.991596"]
     assert found["misfiled"][1][:6] == ["drill", "F2", "Tools > Drills", "Tools > Saws", "0.95", "linear-1"]
@@ -354,6 +355,20 @@ def test_no_bar_is_higher_than_its_axis(highest: int) -> None:
     assert chart is not None
     assert 2 <= len(chart.ticks) <= 6
     assert chart.bars[0].pieces[0].y >= chart.top - 0.01
+
+
+@pytest.mark.parametrize("places", [*range(1, 13), 20, 30, 52])
+def test_no_name_below_a_bar_covers_another(places: int) -> None:
+    series = [Series(name="a", values=[1] * places, colour=1)]
+
+    chart = bar_chart(["2026-11-28"] * places, series, words="", says=str, labels=6)
+
+    assert chart is not None
+    shift = {"middle": LABEL / 2, "end": LABEL}
+    begins = [bar.label_at - shift[bar.anchor] for bar in chart.bars if bar.label]
+    assert chart.bars[-1].label
+    assert begins[-1] + LABEL <= WIDTH
+    assert all(after - before >= LABEL for before, after in pairwise(begins))
 
 
 def test_without_values_nothing_is_drawn() -> None:

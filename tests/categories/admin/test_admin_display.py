@@ -11,6 +11,7 @@ from apps.categories.admin.display import (
     counts_line,
     counts_markup,
     image_url,
+    metrics_markup,
     path_markup,
     product_link,
     product_list_link,
@@ -105,6 +106,17 @@ def test_badges_escape() -> None:
     assert source_badge("model", model_version='v"1') == (
         '<span class="cat-badge cat-by-model" title="v&quot;1">the model</span>'
     )
+
+
+def test_the_figures_of_a_model_are_named_in_words() -> None:
+    test = {"rows": 1200, "top1": 0.93456, "precision": None}
+    shown = metrics_markup({"test": test, "out_of_fold": {"rows": 9000, "top1": 0.9}})
+
+    assert '<th scope="col">frozen test products</th>' in shown
+    assert '<th scope="row">products</th><td>1,200</td><td>9,000</td>' in shown
+    assert '<th scope="row">first candidate right</th><td>93.5%</td><td>90.0%</td>' in shown
+    assert '<th scope="row">of these rightly</th><td>–</td><td>–</td>' in shown
+    assert "<th" not in metrics_markup({"test": None})
 
 
 def test_counts_are_a_table() -> None:

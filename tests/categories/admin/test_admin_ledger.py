@@ -28,7 +28,7 @@ def history(maria: User, tree: dict[str, Category]) -> dict[str, Any]:
         version="linear-1",
         sha256="ab" * 32,
         backend="linear",
-        metrics={"top1": 0.93456},
+        metrics={"test": {"rows": 1200, "top1": 0.93456, "precision": None}, "out_of_fold": {"top1": 0.9}},
         threshold=0.905,
         source="x",
     )
@@ -113,7 +113,7 @@ def test_a_model_version_shows_its_bar_and_figures(viewing: Client, history: dic
     assert "live" in html
     assert "91%" in html
     one = page(viewing.get(f"/admin/categories/modelversion/{history['version'].pk}/change/"))
-    assert "0.9346" in one
+    assert "first candidate right</th><td>93.5%</td><td>90.0%</td>" in one
     history["version"].threshold = None
     history["version"].save()
     assert "nothing by itself" in page(viewing.get("/admin/categories/modelversion/"))

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.categories import services
-from apps.categories.models import Assignment, Category, Product, Source
+from apps.categories.models import Assignment, Category, Product, Source, Suggestion
 
 from .conftest import MakeSuggestion
 from .pages import QUEUE, decide, page, told
@@ -61,17 +61,21 @@ def test_no_field_stands_where_return_would_approve(
     assert html.index('name="approve"') > blocker
 
 
-def test_the_most_sure_come_first_unless_another_order_is_chosen(
+def test_what_is_most_worth_deciding_comes_first_unless_another_order_is_chosen(
     reviewing: Client, make_suggestion: MakeSuggestion
 ) -> None:
+    worth = {"middle": 3.0, "high": 1.0, "low": 2.0, "none": 0.5}
     for title, confidence in (("middle", 0.5), ("high", 0.8), ("low", 0.2)):
         make_suggestion(title, [("Drills", confidence)])
     make_suggestion("none", [])
+    for suggestion in Suggestion.objects.select_related("product"):
+        Suggestion.objects.filter(pk=suggestion.pk).update(priority=worth[suggestion.product.title])
 
     def order(query: str) -> list[str]:
         return re.findall(r'<h2 class="cat-title"><a [^>]*>(\w+)</a>', page(reviewing.get(QUEUE + query)))
 
-    assert order("") == ["high", "middle", "low", "none"]
+    assert order("") == ["middle", "low", "high", "none"]
+    assert order("?order=sure") == ["high", "middle", "low", "none"]
     assert order("?order=unsure") == ["none", "low", "middle", "high"]
     assert order("?order=newest") == ["none", "low", "high", "middle"]
     assert order("?order=oldest") == ["middle", "high", "low", "none"]

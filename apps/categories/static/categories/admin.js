@@ -29,7 +29,16 @@
         const next = row.nextElementSibling;
         const cell = element('td');
         cell.colSpan = row.cells.length;
-        cell.append(element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message));
+        const told = element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message);
+        cell.append(told);
+        if (good) {
+            // It takes back what was decided last: an older row must not offer it any more.
+            document.querySelectorAll('.cat-undo-last').forEach((old) => old.remove());
+            const button = element('button', 'cat-plain cat-undo-last', 'Undo');
+            button.type = 'submit';
+            button.setAttribute('form', 'cat-undo');
+            told.append(' ', button);
+        }
         row.replaceChildren(cell);
         row.classList.add('cat-settled');
         row.classList.remove('selected');

@@ -22,7 +22,8 @@ function row(candidate) {
   const item = document.createElement("li");
   const share = document.createElement("meter");
   share.value = candidate.confidence;
-  const text = ` ${candidate.category_path} (${Math.floor(candidate.confidence * 100)}%)`;
+  const percent = candidate.confidence < 0.01 ? "<1" : Math.floor(candidate.confidence * 100);
+  const text = ` ${candidate.category_path} (${percent}%)`;
   item.append(share, text);
   return item;
 }
