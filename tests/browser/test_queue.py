@@ -80,6 +80,35 @@ def test_the_row_that_was_decided_last_offers_its_undo(
     assert [decided(waiting)[0] for waiting in (first, second)] == ["approved", "pending"]
 
 
+def test_in_the_list_too_a_decision_takes_its_near_duplicates_along(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    first, second, third = (make_suggestion(f"Saw blade {size} mm") for size in (150, 180, 210))
+    other = make_suggestion("Hand saw", [("Saws", 0.55)])
+    page = open_browser(maria)
+    page.goto(f"{QUEUE}?order=oldest")
+    row = page.locator(f"#row-{first.pk}")
+    expect(row.locator("summary")).to_contain_text("Also files 2 like it")
+
+    row.locator("summary").click()
+    row.get_by_role("checkbox", name="Saw blade 210 mm").uncheck()
+    expect(row.locator("summary")).to_contain_text("Also files 1 like it")
+    screenshot(page, "queue-near-duplicates")
+    row.get_by_role("button", name="Approve Tools > Drills for Saw blade 150 mm").click()
+
+    expect(page.locator(f"#row-{second.pk}")).to_have_text("Filed with the one like it.")
+    expect(page.get_by_role("button", name="Approve Tools > Drills for Saw blade 210 mm")).to_be_focused()
+    assert [decided(one)[0] for one in (first, second, third, other)] == [
+        "approved",
+        "approved",
+        "pending",
+        "pending",
+    ]
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.get_by_role("button", name="Approve Tools > Drills for Saw blade 180 mm")).to_be_visible()
+    assert {decided(one)[0] for one in (first, second, third)} == {"pending"}
+
+
 def test_another_category_by_keyboard_only(
     maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
 ) -> None:

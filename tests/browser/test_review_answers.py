@@ -261,5 +261,5 @@ def test_in_the_list_p_files_under_the_parent(
 
     page.keyboard.press("p")
 
-    expect(page.locator(f"#row-{waiting.pk}")).to_have_text("“one thing” is filed under Tools.")
+    expect(page.locator(f"#row-{waiting.pk}")).to_have_text("“one thing” is filed under Tools. Undo")
     assert decided(waiting) == ("corrected", "Tools")

@@ -75,7 +75,7 @@ class Card:
     row: QueueRow
     alike: tuple[Alike, ...]
     more_alike: bool
-    """There are more than ALIKE_AT_MOST."""
+    """There are more than are shown."""
 
     @property
     def alike_chosen(self) -> int:
@@ -87,17 +87,23 @@ class Card:
         return self.alike_chosen < len(self.alike)
 
 
-def make_cards(suggestions: Sequence[Suggestion], *, site: str) -> tuple[Card, ...]:
-    """Cards of these suggestions, whose products and categories are joined. Two queries."""
-    alike = selectors.clusters_of(suggestions, limit=ALIKE_AT_MOST + 1)
-    return tuple(_card(row, alike[row.pk]) for row in queue_rows(suggestions, site=site))
+def make_cards(
+    suggestions: Sequence[Suggestion], *, site: str, alike: int, full_text: bool = False
+) -> tuple[Card, ...]:
+    """Cards of these suggestions, whose products and categories are joined. Two queries.
+
+    `alike`: near-duplicates of each, at most; none of what is decided. `full_text` shows descriptions uncut.
+    """
+    found = selectors.clusters_of([item for item in suggestions if item.is_pending], limit=alike + 1)
+    rows = queue_rows(suggestions, site=site, full_text=full_text)
+    return tuple(_card(row, found.get(row.pk, ()), at_most=alike) for row in rows)
 
 
-def _card(row: QueueRow, found: Sequence[Suggestion]) -> Card:
+def _card(row: QueueRow, found: Sequence[Suggestion], *, at_most: int) -> Card:
     return Card(
         row=row,
-        alike=tuple(_alike(item, row.suggestion.top_code) for item in found[:ALIKE_AT_MOST]),
-        more_alike=len(found) > ALIKE_AT_MOST,
+        alike=tuple(_alike(item, row.suggestion.top_code) for item in found[:at_most]),
+        more_alike=len(found) > at_most,
     )
 
 
@@ -141,7 +147,7 @@ class CardViews(UndoViews):
         found = services.claim_next(
             reviewer(request), order=order, category_code=code, skip=skip, count=AHEAD
         )
-        cards = make_cards(self._handed_out(found), site=self.admin_site.name)
+        cards = make_cards(self._handed_out(found), site=self.admin_site.name, alike=ALIKE_AT_MOST)
         waiting = selectors.queue_in_order(order, category_code=code).order_by()
         count = waiting[: COUNTED_AT_MOST + 1].count()
         next_skip = ",".join(map(str, [*skip, *(card.row.pk for card in cards[:1])][-SKIPPED_IN_ADDRESS:]))
@@ -273,7 +279,7 @@ class CardViews(UndoViews):
                     request,
                 ),
             }
-            for card in make_cards(found, site=self.admin_site.name)
+            for card in make_cards(found, site=self.admin_site.name, alike=ALIKE_AT_MOST)
         ]
 
     def _path_of(self, code: str) -> str:

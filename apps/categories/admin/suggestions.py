@@ -15,14 +15,16 @@ from .. import selectors
 from ..models import Assignment, Suggestion
 from .base import CategoriesMedia, may_review, may_undo_decision, product_lookups
 from .bulk import BulkViews
-from .cards import ORDER_WORDS, CardViews
+from .cards import ALIKE_AT_MOST, ORDER_WORDS, Card, CardViews, make_cards
 from .dashboard import DashboardViews
 from .decisions import GONE, queue_address
-from .queue import QueueRow, joined, queue_rows
+from .queue import joined
 
 FOUND_AT_MOST = 30
 HISTORY_AT_MOST = 20
 COUNTED_AT_MOST = 5000
+ALIKE_IN_LIST = 20
+"""Near-duplicates that one decision in the list can take along: a page has many rows."""
 PILLS = "categories/admin/pills.html"
 
 
@@ -125,7 +127,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # as Django's own 
 class QueueChangeList(ChangeList):
     """Adds what the template of a page shows."""
 
-    rows: tuple[QueueRow, ...] = ()
+    cards: tuple[Card, ...] = ()
     may_review = False
     how_many = ""
     """The number of products, in words."""
@@ -143,7 +145,7 @@ class QueueChangeList(ChangeList):
         self.may_review = may_review(request)
         found: list[Any] = list(self.result_list)
         self.result_list = found
-        self.rows = queue_rows(found, site=self.model_admin.admin_site.name)
+        self.cards = make_cards(found, site=self.model_admin.admin_site.name, alike=ALIKE_IN_LIST)
 
 
 @admin.register(Suggestion)
@@ -212,13 +214,15 @@ class SuggestionAdmin(DashboardViews, CardViews, BulkViews):
         if suggestion is None:
             return self.leave(request, GONE)
         find = request.GET.get("find", "").replace("\x00", "").strip()[:200]
-        (row,) = queue_rows([suggestion], site=self.admin_site.name, full_text=True)
+        (card,) = make_cards([suggestion], site=self.admin_site.name, alike=ALIKE_AT_MOST, full_text=True)
+        row = card.row
         history = Assignment.objects.filter(product_id=suggestion.product_id)
         context = {
             **self.admin_site.each_context(request),
             "title": row.title,
             "opts": self.opts,
             "media": self.media,
+            "card": card,
             "row": row,
             "may_review": may_review(request),
             "find": find,

@@ -110,11 +110,11 @@ def test_a_page_costs_the_same_queries_for_10_and_for_100_rows(
     for number in range(10):
         make_suggestion(f"drill {number}")
     reviewing.get(QUEUE + "?all=")
-    with django_assert_num_queries(7):  # session, person, two of permissions, count, rows, categories
+    with django_assert_num_queries(8):  # session, person, two of permissions, count, rows, copies, categories
         assert page(reviewing.get(QUEUE + "?all=")).count('class="cat-row"') == 10
     for number in range(10, 100):
         make_suggestion(f"drill {number}")
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert page(reviewing.get(QUEUE + "?all=")).count('class="cat-row"') == 100
 
 

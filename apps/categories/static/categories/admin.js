@@ -25,12 +25,7 @@
     // --- Decisions in place -------------------------------------------------------------------------------
 
     function settle(row, message, good) {
-        forget(row);
-        const next = row.nextElementSibling;
-        const cell = element('td');
-        cell.colSpan = row.cells.length;
         const told = element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message);
-        cell.append(told);
         if (good) {
             // It takes back what was decided last: an older row must not offer it any more.
             document.querySelectorAll('.cat-undo-last').forEach((old) => old.remove());
@@ -39,10 +34,9 @@
             button.setAttribute('form', 'cat-undo');
             told.append(' ', button);
         }
-        row.replaceChildren(cell);
-        row.classList.add('cat-settled');
-        row.classList.remove('selected');
+        const cell = replaceRow(row, told);
         announce(message);
+        const next = row.parentElement.querySelector(`#${row.id} ~ tr:not(.cat-settled)`);
         const button = next && next.querySelector('button.cat-candidate, .cat-pick input');
         if (button) {
             button.focus();
@@ -50,6 +44,17 @@
             cell.tabIndex = -1;
             cell.focus();
         }
+    }
+
+    function replaceRow(row, told) {
+        forget(row);
+        const cell = element('td');
+        cell.colSpan = row.cells.length;
+        cell.append(told);
+        row.replaceChildren(cell);
+        row.classList.add('cat-settled');
+        row.classList.remove('selected');
+        return cell;
     }
 
     // Says below a product why it was not decided.
@@ -117,6 +122,10 @@
                 return;
             }
             if (answer.ok || answer.status === 409) {
+                const others = (told.pks || []).map((pk) => document.getElementById(`row-${pk}`));
+                others.filter((other) => other && other !== row).forEach((other) => {
+                    replaceRow(other, element('p', 'cat-settled-good', 'Filed with the one like it.'));
+                });
                 settle(row, told.message, answer.ok);
                 return;
             }
@@ -290,6 +299,27 @@
         input.addEventListener('blur', close);
     }
 
+    // How many near-duplicates a decision takes along, as they are ticked.
+    function counted(event) {
+        const also = event.target.closest('.cat-also');
+        if (!also) {
+            return;
+        }
+        // Not the list's own boxes: its script must not ask about unsaved changes.
+        event.stopPropagation();
+        const boxes = [...also.querySelectorAll('[name=also]')];
+        const all = also.querySelector('.cat-also-all');
+        if (event.target === all) {
+            boxes.forEach((box) => { box.checked = all.checked; });
+        }
+        const chosen = boxes.filter((box) => box.checked).length;
+        all.checked = chosen === boxes.length;
+        all.indeterminate = chosen > 0 && chosen < boxes.length;
+        also.querySelector('.cat-also-count').textContent = chosen;
+        also.querySelector('.cat-also-words').hidden = !chosen;
+        also.querySelector('.cat-also-none').hidden = chosen > 0;
+    }
+
     // A note that is half written outlives a reload, in this tab, until its product is decided.
     function remember(note) {
         note.value ||= sessionStorage.getItem(note.id) || '';
@@ -304,6 +334,7 @@
     function enhance(root) {
         root.querySelectorAll('.cat-last [name=note]').forEach(remember);
         root.querySelectorAll('.cat-pick').forEach(picker);
+        root.querySelectorAll('.cat-also').forEach((also) => also.addEventListener('change', counted));
         // A note is not an editable column: the list's own script must not ask about unsaved changes.
         root.querySelectorAll('.cat-other').forEach((cell) => {
             cell.addEventListener('change', (event) => event.stopPropagation());

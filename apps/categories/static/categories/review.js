@@ -324,23 +324,6 @@
                 skip();
             }
         });
-        place.addEventListener('change', (event) => {
-            const also = event.target.closest('.cat-also');
-            if (!also) {
-                return;
-            }
-            const boxes = [...also.querySelectorAll('[name=also]')];
-            const all = also.querySelector('.cat-also-all');
-            if (event.target === all) {
-                boxes.forEach((box) => { box.checked = all.checked; });
-            }
-            const chosen = boxes.filter((box) => box.checked).length;
-            all.checked = chosen === boxes.length;
-            all.indeterminate = chosen > 0 && chosen < boxes.length;
-            also.querySelector('.cat-also-count').textContent = chosen;
-            also.querySelector('.cat-also-words').hidden = !chosen;
-            also.querySelector('.cat-also-none').hidden = chosen > 0;
-        });
         undoForm.addEventListener('submit', undo);
         lost.querySelector('button').addEventListener('click', again);
         page.querySelector('.cat-order select').addEventListener('change', (event) => event.target.form.submit());
