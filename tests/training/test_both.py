@@ -296,9 +296,21 @@ def test_the_linear_tier_answers_alone_only_where_it_is_certified() -> None:
     sureness = rng.uniform(0.8, 1, 4000).astype(np.float32)
     right = rng.random(4000) < sureness
 
-    found = bars(sureness, right, 0.9)
+    alone = np.arange(4000)
+
+    found = bars(sureness, right, alone, 0.9)
 
     assert found
     assert found == sorted(found)
     assert all(right[sureness >= bar].mean() >= 0.9 for bar in found)
-    assert bars(sureness, np.zeros(4000, bool), 0.9) == []
+    assert bars(sureness, np.zeros(4000, bool), alone, 0.9) == []
+
+
+def test_near_duplicates_do_not_certify_the_linear_tier() -> None:
+    """Forty titles with fifty copies each, 97.5% right: as rows enough for 95%, as titles not."""
+    groups = np.repeat(np.arange(40), 50)
+    right = groups != 20
+    sureness = np.linspace(1, 0.8, 2000).astype(np.float32)
+
+    assert bars(sureness, right, np.arange(2000), 0.95)
+    assert bars(sureness, right, groups, 0.95) == []

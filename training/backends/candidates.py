@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from apps.categories.inference.blend import BlendOptions
 from apps.categories.inference.softmax import log_softmax
-from training.thresholds import precision_bound
+from training.thresholds import grouped, precision_bound
 
 LEAST_GAIN = 0.01
 """Share of the log loss that a model must validate better by if its transformer reads every text that the
@@ -105,20 +105,22 @@ def fastest(
     return min(fast, key=lambda found: found.alone or 0, default=best)
 
 
-def bars(sureness: NDArray[np.float32], right: NDArray[np.bool_], target: float) -> list[float]:
+def bars(
+    sureness: NDArray[np.float32], right: NDArray[np.bool_], groups: NDArray[np.int64], target: float
+) -> list[float]:
     """Confidences from which on the linear tier is certified at the target, and at stricter ones.
 
     A fixed sequence as in `thresholds.choose`: from the surest BEGIN_SHARE of the rows, a hundredth more at a
-    time, while the exact bound holds.
+    time, while the exact bound holds, title groups accounted for. `groups`: a number a row.
     """
     order = np.argsort(-sureness, kind="stable")
-    wrong = np.cumsum(~right[order])
+    wrong, alike = ~right[order], groups[order]
     found = []
     for wanted in (target, (1 + target) / 2, 1 - (1 - target) / 5):
         passed = None
         for share in np.linspace(BEGIN_SHARE, 1, round(100 * (1 - BEGIN_SHARE)) + 1):
             rows = max(1, round(share * len(order)))
-            if precision_bound(rows, int(wrong[rows - 1])) < wanted:
+            if precision_bound(*grouped(wrong[:rows], alike[:rows])) < wanted:
                 break
             passed = float(sureness[order[rows - 1]])
         if passed is not None:
