@@ -46,7 +46,8 @@ class TrainingConfig:
     selection_rows: int = 3000
     """Most rows that each candidate of the selection is fitted on; at least 100."""
     seed: int = 0
-    """Same seed and same rows: same split, same model, same metrics."""
+    """Same seed and same rows, in any order: same split, same model, same metrics; but whether `int8 = auto`
+    serves 8 bits is timed."""
     jobs: int = 0
     """Fits at a time; 0: one a processor."""
     base_model: str = "distilbert-base-uncased"

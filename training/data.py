@@ -68,7 +68,8 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
     """Look at the rows; raise TrainingRefused, naming rows and fixes, where training would be meaningless.
 
     Rows without text are left out with a finding. Categories with one row and titles with several labels
-    are kept and reported.
+    are kept and reported. The order of the rows is that of what they say: the order in which they were given
+    has no part in what is learned.
     """
     findings: list[Finding] = []
     empty = [row for row in rows if not title_key(row.title)]
@@ -87,7 +88,7 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
             f"{len(codeless)} rows have a label without a category code ({_names(codeless)}): "
             "give category_path or category_code in the file, or import the taxonomy first"
         )
-    usable = [row for row in rows if title_key(row.title)]
+    usable = sorted((row for row in rows if title_key(row.title)), key=said)
     if len(usable) < MIN_ROWS:
         raise TrainingRefused(
             f"{len(usable)} usable labelled rows are too few to split into training, validation and test; "
@@ -146,6 +147,11 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
         contradictory=contradictory,
         findings=findings,
     )
+
+
+def said(row: LabelledRow) -> str:
+    """What a row says, in one line: equal for equal rows, whatever their place in the input."""
+    return "\x1f".join((*row.fields().values(), row.category_code))
 
 
 def _names(rows: Sequence[LabelledRow]) -> str:

@@ -1,6 +1,7 @@
 """The transformer family: what it exports, how it is served, what stops it and how it goes on."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,11 +14,19 @@ import onnx
 import pytest
 import torch
 from httpx2 import HTTPError
-from transformers import ByT5Tokenizer, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
+from sentencepiece import SentencePieceTrainer
+from transformers import (
+    ByT5Tokenizer,
+    DebertaV2Config,
+    DebertaV2Model,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedTokenizerFast,
+)
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
-from apps.categories.inference.encoder import BATCH_TEXTS, BATCH_TOKENS, EncoderModel, batches
+from apps.categories.inference.encoder import BATCH_TEXTS, BATCH_TOKENS, EncoderModel, batches, threads
 from apps.categories.inference.errors import ArtifactInvalid, ParityRefused, TrainingRefused
 from apps.categories.inference.text import group_key
 from tests.conftest import TINY_ENCODER
@@ -265,6 +274,20 @@ def test_a_record_of_another_kind_is_refused(published: Path, tmp_path: Path, re
         ProductionClassifier.load(rewritten(published, tmp_path / "classifier.pt", spoil))
 
 
+def test_8_bits_that_this_machine_does_not_run_give_way_to_fp32(published: Path, tmp_path: Path) -> None:
+    def spoil(records: dict[str, bytes]) -> None:
+        records["onnx_int8"] = b"{}"
+
+    found = ProductionClassifier.load(rewritten(published, tmp_path / "classifier.pt", spoil))
+
+    assert (found.form, found.refused_forms) == ("fp32", ("int8",))
+
+
+@pytest.mark.parametrize(("asked", "count"), [("", 0), ("3", 3), ("4,2", 4), ("all", 0), ("-1", 0)])
+def test_the_number_of_threads_is_read_as_openmp_reads_it(asked: str, count: int) -> None:
+    assert threads(asked) == count
+
+
 def test_threads_share_one_model(served: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]) -> None:
     texts = [" ".join([row.title] * (number % 5 + 1)) for number, row in enumerate(tiny_rows[:200])]
     alone = served.predict(texts)
@@ -396,23 +419,29 @@ def test_other_rows_or_options_are_another_training(
 ) -> None:
     config = replace(TINY_ENCODER, work_dir=tmp_path)
     data, segments = validate(tiny_rows), (("title",),)
-    folder = encoder_family._work_folder(data, segments, config)
+    said: list[str] = []
+    # None of these has a part in what is fine-tuned.
+    other_use = replace(config, resume=True, jobs=2, int8="never", target_precision=0.8, time_budget="2h")
+    folder = encoder_family._work_folder(data, segments, config, silent)
     folder.mkdir(parents=True)
 
-    assert encoder_family._work_folder(data, segments, replace(config, resume=True, jobs=2)) == folder
+    assert encoder_family._work_folder(data, segments, other_use, said.append) == folder
     assert folder.exists()
-    assert encoder_family._work_folder(data, segments, replace(config, epochs=5)) != folder
-    assert encoder_family._work_folder(data, (("title", "brand"),), config) != folder
+    assert encoder_family._work_folder(data, segments, replace(config, epochs=5), silent) != folder
+    assert encoder_family._work_folder(data, (("title", "brand"),), config, silent) != folder
     bases_of_one_name = [tmp_path / "here" / "base", tmp_path / "there" / "base"]
     for base in bases_of_one_name:
         base.mkdir(parents=True)
     one, other = (
-        encoder_family._work_folder(data, segments, replace(config, base_model=str(base)))
+        encoder_family._work_folder(data, segments, replace(config, base_model=str(base)), silent)
         for base in bases_of_one_name
     )
     assert one != other
-    assert encoder_family._work_folder(validate(tiny_rows[:-1]), segments, config) != folder
-    encoder_family._work_folder(data, segments, config)
+    assert encoder_family._work_folder(validate(tiny_rows[:-1]), segments, config, silent) != folder
+    assert not said
+    encoder_family._work_folder(data, segments, replace(other_use, seed=7), said.append)
+    assert said[0].startswith("nothing to go on from")
+    encoder_family._work_folder(data, segments, config, silent)
     assert not folder.exists(), "without --resume a training begins anew"
 
 
@@ -434,6 +463,8 @@ def test_a_spent_time_budget_ends_the_training_with_what_it_has(
 
     assert "the time budget is spent: going on with what is learned" in said
     assert fitted.scores(["drill"]).shape == (1, 20)
+    # One step of the nineteen of an epoch: a fit on every row that is to be as long fits the budget too.
+    assert fitted.epochs < 0.5
 
 
 def test_too_large_a_batch_is_made_smaller_until_it_fits(
@@ -561,6 +592,48 @@ def test_a_folder_that_is_no_base_is_not_looked_for_on_the_hub(tmp_path: Path) -
     assert "hub" not in str(refused.value)
 
 
+def test_a_base_whose_weights_are_cut_off_is_refused(tmp_path: Path) -> None:
+    """As a pointer file is, where large files were not fetched."""
+    shutil.copytree(bases._minilm(), tmp_path / "base")
+    (tmp_path / "base" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+
+    with pytest.raises(TrainingRefused, match=r"cannot be had .*model\.safetensors whole"):
+        bases.load_base(str(tmp_path / "base"), [])
+
+
+def test_a_base_with_a_sentencepiece_vocabulary_alone_is_read(
+    tmp_path: Path, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    """As multilingual DeBERTa comes: no tokenizer.json."""
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([row.title for row in tiny_rows]),
+        model_prefix=str(tmp_path / "spm"),
+        vocab_size=120,
+        pad_id=0,
+        bos_id=1,
+        eos_id=2,
+        unk_id=3,
+        bos_piece="[CLS]",
+        eos_piece="[SEP]",
+        pad_piece="[PAD]",
+        unk_piece="[UNK]",
+        user_defined_symbols=["[MASK]"],
+        minloglevel=2,
+    )
+    config = DebertaV2Config(
+        vocab_size=120, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    DebertaV2Model(config).save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "DebertaV2Tokenizer", "vocab_type": "spm"}'
+    )
+
+    base = bases.load_base(str(tmp_path), [])
+
+    assert base.tokenizer.encode("drill").tokens[0] == "[CLS]"
+    assert base.pad_id == 0
+
+
 def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
@@ -663,6 +736,15 @@ def test_a_quick_run_is_small(tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
     assert not any("again" in line for line in said)
     assert result.header["training"]["epochs"] <= 2
     assert result.header["training"]["learning_rate"] == config.learning_rate
+
+
+def test_a_quick_run_reads_rows_from_all_over_a_sorted_file(tiny_rows: tuple[LabelledRow, ...]) -> None:
+    data = validate(sorted(tiny_rows, key=lambda row: row.category_code))
+
+    some = encoder_family._some(np.arange(len(data.rows)), data, 60)
+
+    assert len(some) == 60
+    assert len({data.labels[place] for place in some}) > 12, "of 20 categories"
 
 
 def test_a_base_without_a_fast_tokenizer_is_refused(tmp_path: Path) -> None:

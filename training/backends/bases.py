@@ -52,6 +52,7 @@ def _minilm() -> str:
 
 def _pretrained(source: str, name: str) -> Base:
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModel, AutoTokenizer
 
     def load(*, local: bool) -> tuple[Any, Any]:
@@ -60,22 +61,25 @@ def _pretrained(source: str, name: str) -> Base:
             AutoModel.from_pretrained(source, local_files_only=local, dtype=torch.float32),
         )
 
+    if Path(source).is_dir():
+        why = (
+            "the folder has no encoder and tokenizer that transformers can read (config.json, "
+            "model.safetensors whole, tokenizer.json)"
+        )
+    else:
+        why = "its files are here, but transformers cannot read them"
     try:
         try:
             fast, encoder = load(local=True)
         except OSError:
             if Path(source).is_dir():
                 raise
+            why = "it is no folder here, and the model hub cannot be reached or does not know it"
             _ask_hub(source)
+            why = "the model hub has it, but transformers cannot read it"
             fast, encoder = load(local=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        why = (
-            "the folder has no encoder and tokenizer for transformers (config.json, model.safetensors, "
-            "tokenizer.json)"
-            if Path(source).is_dir()
-            else "it is no folder here, and the model hub cannot be reached or does not know it"
-        )
         raise TrainingRefused(
             f"the base model {name!r} cannot be had ({reason}): {why}; {_WAYS_OUT}"
         ) from error

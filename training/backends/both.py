@@ -12,7 +12,7 @@ from apps.categories.inference.blend import BlendOptions, likened, mixed, sure, 
 from apps.categories.inference.errors import ParityRefused, TrainingRefused
 from apps.categories.inference.softmax import log_softmax
 from training.backends import encoder_family, linear_family, ranks
-from training.backends.candidates import LEAST_GAIN, Candidate, bars, choose, coverage, fastest
+from training.backends.candidates import ALONE_GAIN, LEAST_GAIN, Candidate, bars, choose, coverage, fastest
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
 from training.config import TrainingConfig
@@ -275,6 +275,6 @@ def _why(chosen: Candidate, candidates: Mapping[str, Candidate]) -> str:
     )
     return (
         f"auto keeps {chosen.name}: its log loss on the held-out rows is {chosen.log_loss:.3f}; the others "
-        f"have {others}, and one whose transformer reads every text must have {LEAST_GAIN:.0%} less than one "
-        "that reads none"
+        f"have {others}; one whose transformer reads every text must have {LEAST_GAIN:.0%} less than one "
+        f"that reads none, and the transformer alone {ALONE_GAIN:.0%} less than the best before it"
     )

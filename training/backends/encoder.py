@@ -263,6 +263,8 @@ def _trainer(
         label_names=["labels"],
         dataloader_pin_memory=on_gpu,
     )
+    # One GPU a process: the library would spread the model over all of them, each with a whole batch.
+    arguments._n_gpu = min(1, arguments.n_gpu)
     callbacks: list[TrainerCallback] = [MarkWhole()]
     if validation is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.patience))
@@ -392,5 +394,6 @@ def _class_weights(labels: NDArray[np.int64], classes: int) -> torch.Tensor:
 
 def _best_epoch(trainer: Trainer) -> float:
     best = trainer.state.best_global_step or trainer.state.global_step
-    per_epoch = trainer.state.max_steps / max(1.0, float(trainer.args.num_train_epochs))
-    return max(1.0, round(best / per_epoch, 2))
+    per_epoch = trainer.state.max_steps / float(trainer.args.num_train_epochs)
+    # A fit that a deadline cut short of its first epoch took less than one: another would not fit the budget.
+    return max(0.01, round(best / per_epoch, 2))

@@ -34,6 +34,22 @@ EPOCHS = (4, 10)
 PARITY_ROWS = 1500
 QUICK_ROWS = 500
 QUICK_EPOCHS = 2.0
+_NOT_OF_FINE_TUNING = frozenset(
+    {
+        "backend",
+        "class_weight",
+        "folds",
+        "int8",
+        "jobs",
+        "refit",
+        "resume",
+        "selection_rows",
+        "target_precision",
+        "time_budget",
+        "work_dir",
+    }
+)
+"""Options that a resumed training may have other values of: what is fine-tuned on what stays the same."""
 FIRST_SHARE = 0.38
 """Of the time budget: for the measured model, when another one is to follow on every row. That one reads up
 to 1.6 times the rows in as many epochs; cut short it would not be worth the confidence of the first."""
@@ -81,11 +97,11 @@ def train_with(
     )
     held, validation, rest = _parts(data, config)
     if config.quick:
-        rest, validation = rest[:QUICK_ROWS], validation[:QUICK_ROWS]
+        held, validation, rest = (_some(part, data, QUICK_ROWS) for part in (held, validation, rest))
     epochs = config.epochs or float(np.clip(round(ROWS_READ / len(data.rows)), *EPOCHS))
     epochs = min(epochs, QUICK_EPOCHS) if config.quick else epochs
     refit = config.refit and not config.quick
-    folder = _work_folder(data, segments, config)
+    folder = _work_folder(data, segments, config, progress)
     started = time.monotonic()
     base = config.as_dict()["base_model"]
     progress(
@@ -187,11 +203,18 @@ def _parts(
     return found
 
 
-def _work_folder(data: TrainingData, segments: Segments, config: TrainingConfig) -> Path:
-    """Where the checkpoints of this very training lie: other rows or options are another training."""
-    told = {
-        name: value for name, value in config.as_dict().items() if name not in ("resume", "jobs", "work_dir")
-    }
+def _some(places: NDArray[np.int64], data: TrainingData, count: int) -> NDArray[np.int64]:
+    """At most so many of these rows, from all over: a file may be sorted by category."""
+    order = sorted(places.tolist(), key=lambda place: (position(data.groups[place], salt="quick"), place))
+    return np.array(sorted(order[:count]), np.int64)
+
+
+def _work_folder(
+    data: TrainingData, segments: Segments, config: TrainingConfig, progress: Callable[[str], None]
+) -> Path:
+    """Where the checkpoints of this very training lie: other rows are another training, and so is another
+    value of an option that fine-tuning depends on."""
+    told = {name: value for name, value in config.as_dict().items() if name not in _NOT_OF_FINE_TUNING}
     told["processes"] = ranks.count()
     if config.from_folder:
         # By its place: the header knows but its name, which another folder may have.
@@ -203,6 +226,11 @@ def _work_folder(data: TrainingData, segments: Segments, config: TrainingConfig)
         raise TrainingRefused(
             "the processes do not see the same labelled rows and options (a label changed while they "
             "started?): start them again"
+        )
+    if config.resume and not folder.exists():
+        progress(
+            f"nothing to go on from in {config.work_dir}: what was begun there had other rows or options, or "
+            "was finished; beginning anew"
         )
     if not config.resume and ranks.first():
         shutil.rmtree(folder, ignore_errors=True)

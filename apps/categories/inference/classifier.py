@@ -24,6 +24,8 @@ GOLDEN_TOLERANCE = 2e-3
 """Largest difference of a golden confidence between the machine that exported and this one."""
 
 _AGAIN = "train and export it again"
+_UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, RecursionError)
+"""What a header that does not add up makes the code that reads it raise."""
 
 
 class ProductionClassifier:
@@ -51,18 +53,8 @@ class ProductionClassifier:
             self.tree = Tree(self.taxonomy, self.codes)
             """Where a product can be filed: the classes, and what lies above them."""
             self._forms = forms(header)
-            self._engine = self._build(self._forms[0])
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise ArtifactInvalid(
-                f"{artifact.path} is intact, but its header is not one that this version reads "
-                f"({type(error).__name__}: {error}); {_AGAIN}"
-            ) from error
-        unknown = {field for fields in self.segments for field in fields} - set(TEXT_FIELDS)
-        if unknown or len(self.codes) != self._engine.classes or not len(self.segments):
-            raise ArtifactInvalid(
-                f"{artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} "
-                f"classes do not fit its model; {_AGAIN}"
-            )
+        except _UNREADABLE as error:
+            raise self._unreadable(error) from error
         self._prove_a_form(golden)
 
     @classmethod
@@ -188,23 +180,39 @@ class ProductionClassifier:
         return rank(scores, read, self._calibration, k=k, tree=self.tree, bars=bars)
 
     def _build(self, form: str) -> Engine:
-        return load_engine(self.header, self.artifact.records, form=form)
+        """The model in one form. Raises ArtifactInvalid when it cannot be built, here or anywhere."""
+        try:
+            engine = load_engine(self.header, self.artifact.records, form=form)
+        except _UNREADABLE as error:
+            raise self._unreadable(error) from error
+        unknown = {field for fields in self.segments for field in fields} - set(TEXT_FIELDS)
+        if unknown or len(self.codes) != engine.classes or not len(self.segments):
+            raise ArtifactInvalid(
+                f"{self.artifact.path} is intact, but its recipe {self.segments} and its {len(self.codes)} "
+                f"classes do not fit its model; {_AGAIN}"
+            )
+        return engine
+
+    def _unreadable(self, error: Exception) -> ArtifactInvalid:
+        return ArtifactInvalid(
+            f"{self.artifact.path} is intact, but its header or its model is not one that this version reads "
+            f"({type(error).__name__}: {error}); {_AGAIN}"
+        )
 
     def _prove_a_form(self, golden: Mapping[str, Any]) -> None:
         """Serve in the first form that answers the golden texts as it did where it was exported."""
         refused: list[str] = []
         for form in self._forms:
             try:
-                if refused:
-                    self._engine = self._build(form)
+                self._engine = self._build(form)
                 self._prove(golden, form)
-            except (ArtifactInvalid, ValueError) as error:
+            except ArtifactInvalid as error:
                 refused.append(str(error))
                 continue
             self.form = form
             """In which form the engine answers: int8, fp32; `whole` where there is but one."""
             self.refused_forms: tuple[str, ...] = self._forms[: len(refused)]
-            """Forms that do not prove themselves on this machine."""
+            """Forms that cannot be built, or do not prove themselves, on this machine."""
             return
         raise ArtifactInvalid(refused[0])
 

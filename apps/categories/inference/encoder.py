@@ -90,7 +90,10 @@ class EncoderModel:
         for row, tokens in enumerate(batch):
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = 1
-        (found,) = self._session.run([output], {"input_ids": ids, "attention_mask": mask})
+        try:
+            (found,) = self._session.run([output], {"input_ids": ids, "attention_mask": mask})
+        except _not_taken() as error:
+            raise ValueError(f"ONNX Runtime does not run the model: {error}") from error
         return np.asarray(found, np.float32)
 
 
@@ -107,17 +110,17 @@ def batches(lengths: Sequence[int]) -> list[NDArray[np.int64]]:
     return found
 
 
-def _session(graph: memoryview, weights: memoryview | None) -> Any:
-    """The graph with its weights, which ONNX Runtime maps from a file.
+def threads(asked: str) -> int:
+    """The number in OMP_NUM_THREADS, the first of its list; 0 (one a processor) for none."""
+    first = asked.partition(",")[0].strip()
+    return int(first) if first.isdecimal() else 0
 
-    From bytes it would hold them twice (measured: 682 MB for DistilBERT instead of 231). The files were
-    verified, are seen by this user alone and are gone before this returns; what is mapped stays.
-    """
-    import onnxruntime
+
+def _not_taken() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises about a model: they have no base in common but Exception."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    # They have no base in common but Exception.
-    not_taken = (
+    return (
         state.Fail,
         state.InvalidArgument,
         state.InvalidGraph,
@@ -125,8 +128,18 @@ def _session(graph: memoryview, weights: memoryview | None) -> Any:
         state.NotImplemented,
         state.RuntimeException,
     )
+
+
+def _session(graph: memoryview, weights: memoryview | None) -> Any:
+    """The graph with its weights, which ONNX Runtime maps from a file.
+
+    From bytes it would hold them twice (measured: 682 MB for DistilBERT instead of 231). The files were
+    verified, are seen by this user alone and are gone before this returns; what is mapped stays.
+    """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    options.intra_op_num_threads = threads(os.environ.get("OMP_NUM_THREADS", ""))
     options.inter_op_num_threads = 1
     # Waiting threads sleep: a web worker has neighbours.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -138,7 +151,7 @@ def _session(graph: memoryview, weights: memoryview | None) -> Any:
         if weights is not None:
             (folder / WEIGHTS_FILE).write_bytes(weights)
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except not_taken as error:
+    except _not_taken() as error:
         raise ValueError(f"ONNX Runtime does not take the model: {error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
