@@ -24,6 +24,8 @@ class Certification:
 
     calibrated: Calibrated
     threshold: Threshold
+    alone: Threshold
+    """The bars of a server that knows no back-off, such as one of an export: certified without it."""
     categories: Sequence[CategoryEvidence]
     """What speaks for each class; empty when nothing is certified."""
     out_of_fold: Metrics
@@ -31,10 +33,11 @@ class Certification:
     tree: Tree
 
     def header(self) -> dict[str, Any]:
-        """What the artifact's header says about it: `calibration`, `threshold`, `categories`."""
+        """What the artifact's header says about it: `calibration`, `threshold`, `alone`, `categories`."""
         return {
             "calibration": self.calibrated.describe(),
             "threshold": self.threshold.as_dict(),
+            "alone": self.alone.as_dict(),
             "categories": [asdict(category) for category in self.categories],
         }
 
@@ -87,11 +90,17 @@ def certify(
     calibrated = calibrate(scores, truth, parts, np.asarray(weights, np.float64), tree, k=_kept(tree))
     ranked = calibrated.honest
     threshold, categories = choose(ranked, truth, numbers, tree, target=target)
+    alone, _ = choose(ranked, truth, numbers, tree, target=target, back_off=False)
     decisions = decide(ranked, threshold.policy(), tree)
     right = right_ones(decisions, ranked, truth, tree)
     metrics = measure(ranked.classes, ranked.confidences, truth, filed=filed(decisions), rightly=right)
     return Certification(
-        calibrated=calibrated, threshold=threshold, categories=categories, out_of_fold=metrics, tree=tree
+        calibrated=calibrated,
+        threshold=threshold,
+        alone=alone,
+        categories=categories,
+        out_of_fold=metrics,
+        tree=tree,
     )
 
 

@@ -131,15 +131,17 @@ def grouped(wrong: Bools, groups: Integers) -> tuple[float, float]:
 
 
 def choose(
-    ranked: Ranked, labels: Integers, groups: Integers, tree: Tree, *, target: float
+    ranked: Ranked, labels: Integers, groups: Integers, tree: Tree, *, target: float, back_off: bool = True
 ) -> tuple[Threshold, list[CategoryEvidence]]:
     """The most lenient bars that keep the promise, and the evidence of each category.
+
+    `back_off`: file above a category, too, where it falls short itself.
 
     `ranked`: held-out rows with what lies above them; `labels`: places in `tree.codes`, −1 for none of them;
     `groups`: a number a row, the same for rows of one title group. Fails closed: no bar, nothing filed.
     """
     found: Threshold | None = None
-    for policy in _sequence(ranked, tree, target):
+    for policy in _sequence(ranked, tree, target, back_off=back_off):
         threshold = _tested(policy, ranked, labels, groups, tree, target)
         if threshold.bound < target:
             break
@@ -165,7 +167,7 @@ def filed(decisions: Decisions) -> Bools:
     return np.asarray((decisions.actions == ASSIGN) | (decisions.actions == ASSIGN_PARENT))
 
 
-def _sequence(ranked: Ranked, tree: Tree, target: float) -> Iterator[Policy]:
+def _sequence(ranked: Ranked, tree: Tree, target: float, *, back_off: bool = True) -> Iterator[Policy]:
     """The policies in the order of their tests; no label is looked at.
 
     It begins where the confidences themselves say that the test is passed most easily: the strict end, where
@@ -182,7 +184,7 @@ def _sequence(ranked: Ranked, tree: Tree, target: float) -> Iterator[Policy]:
     levels = np.unique(np.maximum(falling[places], LEAST_CONFIDENCE))[::-1]
     policies = [
         # A node above is filed only where it reaches the target by itself, so that it never costs a bar.
-        Policy(threshold=float(bar), parent=max(float(bar), target), familiar=familiar)
+        Policy(threshold=float(bar), parent=max(float(bar), target) if back_off else None, familiar=familiar)
         for bar in levels
     ]
     ease = []

@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from apps.categories.inference import artifact
 from apps.categories.inference.classifier import ProductionClassifier
+from apps.categories.inference.decision import ASSIGN, Policy
 from apps.categories.inference.errors import ExportRefused
 from apps.categories.inference.ranking import Calibration, rank
 from tests.conftest import TINY_ENCODER
@@ -123,7 +124,7 @@ def test_a_folder_says_what_it_is(
     assert [item["category_code"] for item in told["classes"]] == list(classifier.codes)
     assert told["artifact_sha256"] == classifier.sha256
     assert told["calibration"] == classifier.header["calibration"]
-    assert told["threshold"]["value"] == classifier.threshold
+    assert told["threshold"]["value"] == classifier.header["alone"]["value"]
     assert told["left_out"] is None
     assert told["checked"]["texts"] > 900
     assert (folder / "tokenizer.json").read_bytes() == classifier.artifact.records["tokenizer"]
@@ -214,6 +215,29 @@ def test_the_example_reads_a_product_as_the_artifact_does(
     model.told["text"]["segments"] = [["title"], ["brand"], ["seller"]]
     assert model.text({"title": "drill", "seller": "Halden"}) == "drill\n\nHalden"
     assert model.text({"title": "drill"}) == "drill"
+
+
+def test_the_example_certifies_what_the_artifact_would_file_without_back_off(
+    folders: Mapping[str, Path], whole: ProductionClassifier, tiny_rows: tuple[LabelledRow, ...]
+) -> None:
+    titles = [
+        *(row.title for row in tiny_rows),
+        *(f"{row.title} gizmo" for row in tiny_rows[::5]),
+        "drill shawl",
+    ]
+    policy = Policy.of_header(
+        {**whole.header["alone"], "raised": {whole.codes[0]: 1.0, whole.codes[1]: 0.999}}
+    )
+    model = predict.Model(folders["onnx-fp32"])
+    model.told["threshold"]["raised"] = dict(policy.raised)
+
+    found = [certified for _, certified in model.answers(titles)]
+
+    _, decisions = whole.assess(titles, policy)
+    assert found == (decisions.actions == ASSIGN).tolist()
+    assert 0.2 < np.mean(found) < 1
+    model.told["threshold"] = None
+    assert not any(certified for _, certified in model.answers(titles))
 
 
 def test_the_example_is_as_sure_as_the_artifact() -> None:

@@ -252,3 +252,20 @@ def test_the_gate_costs_no_more_than_its_share_of_what_could_be_filed() -> None:
     held = filed(decide(rows, found.policy(), TREE))
     assert (~held[:1000]).sum() == round(1000 * thresholds.UNFAMILIAR_SHARE) - 1
     assert found.coverage == held.mean()
+
+
+def test_without_back_off_the_bars_are_certified_for_categories_alone() -> None:
+    """Rows that are right above their category make up for others only where they are filed there."""
+    rng = np.random.default_rng(0)
+    confidences = np.r_[np.full(1000, 0.96), np.full(1000, 0.6)]
+    labels = np.ones(2000, int)
+    labels[:1000][rng.random(1000) > 0.94] = 0
+    labels[1000:] = 2
+    rows = answers(confidences, 1, above=np.r_[np.full(1000, 0.96), np.full(1000, 0.99)])
+
+    with_it, _ = choose(rows, labels, np.arange(2000), TREE, target=0.95)
+    alone, _ = choose(rows, labels, np.arange(2000), TREE, target=0.95, back_off=False)
+
+    assert with_it.parents == 1000
+    assert with_it.value is not None
+    assert alone.value is None

@@ -23,8 +23,10 @@ python predict.py "cordless drill 18v"
 ```
 
 - `labels.json`: the categories in the order of the logits, how a product becomes a text (`text`) and a
-  text tokens (`tokens`), how logits become confidences (`calibration`), from which confidence on the target
-  precision is certified (`threshold`; null: nowhere), and what the export was checked on (`checked`).
+  text tokens (`tokens`), how logits become confidences (`calibration`), where the target precision is
+  certified for filing under the best category (`threshold`: its confidence is at least `value`, or its own
+  bar in `raised`, 1 for never; its logit at least `familiar`; no second one half as likely; null: nowhere),
+  and what the export was checked on (`checked`). `predict.py` says it of each answer as "certified".
 - `tokenizer.json`: for the library `tokenizers`.
 {files}
 - `predict.py`: all of that in Python, to take as it is or as a recipe.
@@ -61,8 +63,10 @@ _PACKAGES = {
 def labels(classifier: ProductionClassifier, *, form: str, precision: str) -> dict[str, Any]:
     """Everything that a server needs to know beside the model."""
     header, told = classifier.header, classifier.header["encoder"]
-    threshold = {name: header["threshold"][name] for name in ("value", "parent", "familiar", "raised")}
     alone = header["engine"] == "encoder"
+    # Certified without back-off, which predict.py does not have; artifacts from before have no such bars.
+    bars = header.get("alone") or {"value": None}
+    certified = alone and bars["value"] is not None
     return {
         "format": form,
         "precision": precision,
@@ -86,7 +90,9 @@ def labels(classifier: ProductionClassifier, *, form: str, precision: str) -> di
         "calibration": header["calibration"]
         if alone
         else {"scale": header["blend"]["encoder_scale"], "leaf": None},
-        "threshold": threshold if alone else None,
+        "threshold": {name: bars[name] for name in ("target", "value", "familiar", "raised")}
+        if certified
+        else None,
     }
 
 

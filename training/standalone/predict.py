@@ -80,16 +80,46 @@ class Model:
         self, items: Sequence[str | Mapping[str, object]], top_k: int = 3
     ) -> list[list[dict[str, object]]]:
         """The best classes of each product by falling confidence; none for one without a known token."""
+        return [answer for answer, _ in self.answers(items, top_k)]
+
+    def answers(
+        self, items: Sequence[str | Mapping[str, object]], top_k: int = 3
+    ) -> list[tuple[list[dict[str, object]], bool]]:
+        """`predict`, and of each product whether its best class is certified: of those of which it is, the
+        share that is asked for (`threshold.target`) is right."""
         scores, read = self.scores(items)
         chances = confidences(scores, self.told["calibration"])
+        certified = read & self._certified(scores, chances)
         # Two classes may have the same confidence; the better one has the higher score.
         best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
         return [
-            [{**self.told["classes"][place], "confidence": float(chances[row, place])} for place in best[row]]
-            if read[row]
-            else []
+            (
+                [
+                    {**self.told["classes"][place], "confidence": float(chances[row, place])}
+                    for place in best[row]
+                ]
+                if read[row]
+                else [],
+                bool(certified[row]),
+            )
             for row in range(len(scores))
         ]
+
+    def _certified(self, scores: Floats, chances: Floats) -> NDArray[np.bool_]:
+        bars = self.told["threshold"]
+        if bars is None:
+            return np.zeros(len(scores), np.bool_)
+        # A bar of 1 is one that is never reached.
+        raised = {code: np.inf if bar >= 1 else bar for code, bar in bars["raised"].items()}
+        needed = np.array(
+            [max(raised.get(told["category_code"], 0), bars["value"]) for told in self.told["classes"]]
+        )
+        rows, best = np.arange(len(scores)), scores.argmax(axis=1)
+        second = np.partition(scores, -2, axis=1)[:, -2]
+        # As likely as half the best one, before the map: too close to tell them apart.
+        torn = np.exp((second - scores[rows, best]) * self.told["calibration"]["scale"]) >= 0.5
+        familiar = scores[rows, best] >= (-np.inf if bars["familiar"] is None else bars["familiar"])
+        return np.asarray((chances[rows, best] >= needed[best]) & ~torn & familiar)
 
 
 def confidences(scores: Floats, calibration: Mapping[str, Any]) -> Floats:
@@ -196,10 +226,10 @@ def main() -> None:
     parser.add_argument("titles", nargs="+", metavar="TITLE")
     parser.add_argument("--top-k", type=int, default=3, metavar="N", help="candidates a title (default: 3)")
     given = parser.parse_args()
-    for title, answer in zip(
-        given.titles, Model(Path(__file__).parent).predict(given.titles, given.top_k), strict=True
-    ):
-        sys.stdout.write(json.dumps({"title": title, "predictions": answer}, ensure_ascii=False) + "\n")
+    found = Model(Path(__file__).parent).answers(given.titles, given.top_k)
+    for title, (answer, certified) in zip(given.titles, found, strict=True):
+        line = {"title": title, "predictions": answer, "certified": certified}
+        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
