@@ -60,14 +60,67 @@ def test_from_the_first_page_to_a_decision_in_two_clicks(
     expect(page.get_by_text("Cordless drill 18V")).to_have_count(0)
 
 
+def readable(page: Page) -> None:
+    """Wait until the row that came under the pointer may be decided."""
+    expect(page.locator("body[data-fresh]")).to_have_count(0)
+
+
+def test_a_double_click_decides_one_product(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    first, second = (make_suggestion(title) for title in ("Cordless drill", "Hand saw"))
+    page = open_browser(maria)
+    page.clock.install()
+    page.goto(f"{QUEUE}?order=oldest")
+    page.keyboard.press("1")
+    expect(page.locator(f"#row-{first.pk}")).to_contain_text("is filed under")
+
+    # The clock of the page stands still: it is as soon after the first as can be.
+    page.keyboard.press("1")
+    page.locator(f"#row-{second.pk} button.cat-candidate").first.click()
+    page.wait_for_load_state("networkidle")
+    assert decided(second) == ("pending", None)
+
+    page.clock.run_for(1000)
+    readable(page)
+    page.keyboard.press("1")
+    expect(page.locator(f"#row-{second.pk}")).to_contain_text("is filed under")
+
+
+def test_the_keys_act_on_the_marked_row_and_only_in_sight(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    words = ("Axe", "Bolt", "Clamp", "Drill", "Easel", "File", "Gauge", "Hammer", "Iron", "Jigsaw")
+    waiting = [make_suggestion(word) for word in words]
+    page = open_browser(maria)
+    page.goto(f"{QUEUE}?order=oldest")
+    marked = page.locator("tr.cat-current")
+    expect(marked).to_have_attribute("id", f"row-{waiting[0].pk}")
+
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    page.keyboard.press("1")
+    expect(marked).not_to_have_attribute("id", f"row-{waiting[0].pk}")
+    expect(marked).to_be_in_viewport()
+    assert {decided(one)[0] for one in waiting} == {"pending"}
+
+    page.locator(f"#row-{waiting[-1].pk} .cat-facts").click()
+    expect(marked).to_have_attribute("id", f"row-{waiting[-1].pk}")
+    page.keyboard.press("1")
+    expect(page.locator(f"#row-{waiting[-1].pk}")).to_contain_text("is filed under")
+
+
 def test_the_row_that_was_decided_last_offers_its_undo(
     maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
 ) -> None:
     first, second = make_suggestion("Cordless drill"), make_suggestion("Hand saw", [("Saws", 0.55)])
+    other = make_suggestion("Vice")
     page = open_browser(maria)
     page.goto(f"{QUEUE}?order=oldest")
     page.get_by_role("button", name="Approve Tools > Drills for Cordless drill").click()
     expect(page.locator(f"#row-{first.pk}").get_by_role("button", name="Undo")).to_be_visible()
+    readable(page)
+    third = page.locator(f"#row-{other.pk}").get_by_role("checkbox")
+    third.check()
 
     page.get_by_role("button", name="Approve Tools > Saws for Hand saw").click()
     expect(page.locator(f"#row-{second.pk}").get_by_role("button", name="Undo")).to_be_visible()
@@ -75,8 +128,11 @@ def test_the_row_that_was_decided_last_offers_its_undo(
     screenshot(page, "queue-undo")
     page.get_by_role("button", name="Undo", exact=True).click()
 
-    expect(page.get_by_role("button", name="Approve Tools > Saws for Hand saw")).to_be_visible()
-    assert page.url.endswith("?order=oldest")
+    # In place: what is marked and ticked stays so.
+    expect(page.get_by_role("button", name="Approve Tools > Saws for Hand saw")).to_be_focused()
+    expect(page.locator("#cat-toast")).to_contain_text("Hand saw")
+    expect(page.locator("tr.cat-current")).to_have_attribute("id", f"row-{second.pk}")
+    expect(third).to_be_checked()
     assert [decided(waiting)[0] for waiting in (first, second)] == ["approved", "pending"]
 
 
@@ -238,7 +294,7 @@ def test_many_at_once_with_the_guard(
     expect(page.get_by_text("2 of 2 selected")).to_be_visible()
     page.get_by_label("Action:").select_option(label="Approve the top candidate…")
     page.get_by_role("button", name="Go").click()
-    expect(page.get_by_text("These are under the confidence they need")).to_be_visible()
+    expect(page.get_by_text("The model is not sure enough of these")).to_be_visible()
     screenshot(page, "approve-top")
     page.get_by_role("button", name="Approve only the 1 that reaches it").click()
 

@@ -593,3 +593,20 @@ def test_fifty_real_products_by_keyboard_only(
     assert dict(by_hand) == expected
     right = sum(path == truth[pk] for pk, path in expected.items())
     assert right >= 0.9 * len(expected)
+
+
+def test_an_undo_brings_back_the_note_too(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser
+) -> None:
+    make_suggestion("Cordless drill")
+    page = open_browser(maria)
+    page.goto(REVIEW)
+    ready(page)
+    card(page).get_by_label("Note on").fill("odd thing")
+    card(page).get_by_role("button", name="Approve Tools > Drills").click()
+    answered(page)
+    expect(told(page)).to_contain_text("is filed under")
+
+    page.keyboard.press("u")
+
+    expect(card(page).get_by_label("Note on")).to_have_value("odd thing")

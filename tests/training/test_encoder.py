@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib import util
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -90,6 +91,33 @@ def test_confidence_comes_from_rows_that_the_measured_model_did_not_learn(
     assert 0.15 < len(held) / len(data.rows) < 0.35
     # The model of all rows has time for as many epochs as the measured one.
     assert len(rest) / len(data.rows) >= encoder_family.FIRST_SHARE / (1 - encoder_family.FIRST_SHARE)
+
+
+def test_of_few_rows_each_quarter_is_held_out_in_turn(
+    tiny_rows: tuple[LabelledRow, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_family, "CROSS_ROWS", 2 * len(tiny_rows))
+    config = replace(TINY_ENCODER, epochs=1, refit=True, int8="never", work_dir=tmp_path)
+    data, learned = validate(tiny_rows), []
+    fit = encoder.fit
+
+    def note(train: encoder.Sample, *others: Any, **options: Any) -> encoder.EncoderFit:
+        learned.append({*train.texts})
+        return fit(train, *others, **options)
+
+    monkeypatch.setattr(encoder, "fit", note)
+
+    found = encoder_family.train_with(data, (("title",),), config, silent)
+
+    quarters = [encoder_family._held(data, config, number) for number in range(4)]
+    assert np.sum(quarters) == len(data.rows)
+    assert found.held.tolist() == (quarters[0] | quarters[1]).tolist()
+    assert (found.scores[found.held] != 0).any(axis=1).all()
+    for texts, out in zip(learned, quarters[:2], strict=False):
+        assert not texts & {data.rows[place].title for place in np.flatnonzero(out)}
+    assert len(learned) == 3, "two quarters, and the model of all rows"
+    assert [encoder_family._quarters(rows, config) for rows in (300, 900, 1000)] == [4, 2, 1]
+    assert encoder_family._quarters(300, replace(config, time_budget="1h")) == 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -226,6 +254,7 @@ def test_the_model_of_all_rows_is_served_in_8_bits_only_where_it_is_faithful_its
         onnx_export, "compare_int8", lambda *_: {"agreement": next(found), "confidence_difference": 0.0}
     )
     monkeypatch.setattr(onnx_export, "_seconds", lambda *_: next(times))
+    monkeypatch.setattr(encoder_family, "CROSS_ROWS", 0)
     config = replace(TINY_ENCODER, epochs=1, refit=True, int8="auto", work_dir=tmp_path)
     said: list[str] = []
 
@@ -714,6 +743,7 @@ def test_a_model_of_all_rows_that_was_cut_short_is_not_served(
         return replace(found, epochs=found.epochs / 2) if folder.name == "final" else found
 
     monkeypatch.setattr(encoder, "fit", cut)
+    monkeypatch.setattr(encoder_family, "CROSS_ROWS", 0)
     said: list[str] = []
 
     result = pipeline.run(

@@ -12,9 +12,10 @@ from apps.categories.inference.blend import BlendOptions, likened, mixed, sure, 
 from apps.categories.inference.errors import ParityRefused, TrainingRefused
 from apps.categories.inference.softmax import log_softmax
 from training.backends import encoder_family, linear_family, ranks
-from training.backends.candidates import ALONE_GAIN, LEAST_GAIN, Candidate, bars, choose, coverage, fastest
+from training.backends.candidates import ALONE_GAIN, LEAST_GAIN, LESS_FILED, Candidate, bars, choose, fastest
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
+from training.certification import certify
 from training.config import TrainingConfig
 from training.data import TrainingData
 from training.evaluation import macro_f1
@@ -126,7 +127,26 @@ def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingCo
         raise TrainingRefused("no row was held out of both models; label more different products")
     log_prior = _log_prior(data)
     candidates = _candidates(linear, encoder, held, data, config, log_prior)
-    return Pair(linear=linear, encoder=encoder, held=held, candidates=candidates, log_prior=log_prior)
+    both = Pair(linear=linear, encoder=encoder, held=held, candidates=candidates, log_prior=log_prior)
+    filed = {
+        name: replace(candidate, coverage=_certified(both.fitted(name), data, config))
+        for name, candidate in candidates.items()
+    }
+    return replace(both, candidates=filed)
+
+
+def _certified(fitted: Fitted, data: TrainingData, config: TrainingConfig) -> float:
+    """Share of its held-out rows that the bars file which its artifact would get."""
+    places = np.flatnonzero(fitted.held).tolist()
+    return certify(
+        fitted.scores[places],
+        [data.labels[place] for place in places],
+        [data.groups[place] for place in places],
+        [data.weights[place] for place in places],
+        classes=data.classes,
+        paths={row.category_code: row.category_path for row in data.rows},
+        target=config.target_precision,
+    ).threshold.coverage
 
 
 def _log_prior(data: TrainingData) -> NDArray[np.float32]:
@@ -177,7 +197,6 @@ def _candidates(
             log_loss=-float(scores[judged, truth[judged]].mean()),
             top1=float(right.mean()),
             macro_f1=macro_f1(truth[judged], found),
-            coverage=coverage(scores[judged], truth[judged], config.target_precision),
             alone=None if certain is None else float(certain.mean()),
             tiers=tiers,
         )
@@ -276,5 +295,7 @@ def _why(chosen: Candidate, candidates: Mapping[str, Candidate]) -> str:
     return (
         f"auto keeps {chosen.name}: its log loss on the held-out rows is {chosen.log_loss:.3f}; the others "
         f"have {others}; one whose transformer reads every text must have {LEAST_GAIN:.0%} less than one "
-        f"that reads none, and the transformer alone {ALONE_GAIN:.0%} less than the best before it"
+        f"that reads none, and the transformer alone {ALONE_GAIN:.0%} less than the best before it; it may "
+        f"file {chosen.coverage:.0%} by itself, linear {candidates['linear'].coverage:.0%}, and none is kept "
+        f"that may file {LESS_FILED:.0%} less"
     )

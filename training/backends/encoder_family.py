@@ -26,6 +26,9 @@ from training.splits import fold, position
 
 FEW_ROWS = 5000
 """Up to so many rows a quarter is held out for calibration, above an eighth."""
+CROSS_ROWS = 6000
+"""Of few rows so many quarters are held out, each of a model of its own, that these learn about so many rows:
+a quarter of some hundred rows certifies nothing."""
 VALIDATION_SHARES = (0.15, 0.1)
 """Of the remaining groups, up to FEW_ROWS rows and above: they say when to stop."""
 ROWS_READ = 40_000
@@ -51,7 +54,7 @@ _NOT_OF_FINE_TUNING = frozenset(
 )
 """Options that a resumed training may have other values of: what is fine-tuned on what stays the same."""
 FIRST_SHARE = 0.38
-"""Of the time budget: for the measured model, when another one is to follow on every row. That one reads up
+"""Of a time budget: for the measured model, when another one is to follow on every row. That one reads up
 to 1.6 times the rows in as many epochs; cut short it would not be worth the confidence of the first."""
 
 
@@ -59,8 +62,9 @@ def train(data: TrainingData, config: TrainingConfig, progress: Callable[[str], 
     """Fine-tune `config.base_model` on these rows and export it.
 
     A held-out part of the groups gives the scores for calibration and threshold, another one says when to
-    stop. With `config.refit` the exported model then learns every row, for as many epochs; otherwise it is
-    the measured one. Raises TrainingRefused when the base cannot be had or nothing can be held out.
+    stop; of few rows further parts are held out in turn, see CROSS_ROWS. With `config.refit` the exported
+    model then learns every row, for as many epochs; otherwise it is the measured one. Raises TrainingRefused
+    when the base cannot be had or nothing can be held out.
     """
     ranks.shared(lambda: require_base(config))
     segments = ranks.shared(lambda: _segments(data, config, progress))
@@ -118,6 +122,23 @@ def train_with(
         folder=folder / "measured",
         progress=progress,
     )
+    others = []
+    for number in range(1, _quarters(len(read), config) if refit else 1):
+        inside = _held(data, config, number)
+        progress(
+            f"fine-tuning on what lies outside another quarter, {inside.sum():,} rows, for the confidence"
+        )
+        fitted = encoder.fit(
+            sample.part(np.flatnonzero(~inside)),
+            None,
+            config,
+            classes=len(data.classes),
+            epochs=measured.epochs,
+            deadline=None,
+            folder=folder / f"measured-{number + 1}",
+            progress=progress,
+        )
+        others.append((np.flatnonzero(inside), fitted))
     final = None
     if refit:
         progress(f"fine-tuning again, on all {len(read):,} rows, for {measured.epochs:g} epochs")
@@ -140,9 +161,17 @@ def train_with(
     wanted = {"auto": None, "always": True, "never": False}[config.int8]
     exported = onnx_export.export(measured, classes=data.classes, probe=probe, int8=wanted)
     form = exported.header["encoder"]["forms"][0]
-    scores = np.zeros((len(read), len(data.classes)), np.float32)
-    scores[held], known = exported.engine(form).scores([read[place] for place in held])
-    progress(f"exported, served in {form}; {len(held):,} rows that it did not learn from are scored")
+    # The others in the form that is served, where they are faithful in it.
+    again = wanted if form == "int8" else False
+    scored = [(held, exported)] + [
+        (out, onnx_export.export(fit, classes=data.classes, probe=probe, int8=again, least_speed=0.0))
+        for out, fit in others
+    ]
+    scores, mask = np.zeros((len(read), len(data.classes)), np.float32), np.zeros(len(read), np.bool_)
+    for out, model in scored:
+        engine = model.engine(model.header["encoder"]["forms"][0])
+        scores[out], mask[out] = engine.scores([read[place] for place in out])
+    progress(f"exported, served in {form}; {mask.sum():,} rows are scored by models that did not learn them")
     notes = {
         "measured": exported.notes,
         "epochs": measured.epochs,
@@ -152,13 +181,10 @@ def train_with(
     }
     if final is not None:
         # In the form that was measured, where the final model is faithful in it: no race on a busy machine.
-        again = wanted if form == "int8" else False
         exported = onnx_export.export(final, classes=data.classes, probe=probe, int8=again, least_speed=0.0)
         notes["final"] = exported.notes
         if exported.header["encoder"]["forms"][0] != form:
             progress("in 8 bits the model of all rows answers otherwise than in full: served in fp32")
-    mask = np.zeros(len(read), np.bool_)
-    mask[held[known]] = True
     return Fitted(
         segments=tuple(tuple(fields) for fields in segments),
         header={**exported.header, "base_model": base},
@@ -182,9 +208,8 @@ def _parts(
     data: TrainingData, config: TrainingConfig
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Places of the rows held out for calibration, of those that say when to stop, and of the others."""
-    few = len(data.rows) <= FEW_ROWS
-    parts, share = (4, VALIDATION_SHARES[0]) if few else (8, VALIDATION_SHARES[1])
-    held = np.array([fold(group, parts, seed=config.seed) == 0 for group in data.groups])
+    share = VALIDATION_SHARES[len(data.rows) > FEW_ROWS]
+    held = _held(data, config, 0)
     salt = f"early stopping {config.seed}"
     stopping = np.array([position(group, salt=salt) < share for group in data.groups])
     # A title that people filed in two ways says nothing about when to stop.
@@ -201,6 +226,19 @@ def _parts(
             "products, or train --backend linear"
         )
     return found
+
+
+def _held(data: TrainingData, config: TrainingConfig, number: int) -> NDArray[np.bool_]:
+    """Which rows are in one of the parts that are held out for calibration."""
+    parts = 4 if len(data.rows) <= FEW_ROWS else 8
+    return np.array([fold(group, parts, seed=config.seed) == number for group in data.groups])
+
+
+def _quarters(rows: int, config: TrainingConfig) -> int:
+    """How many quarters are held out in turn; one where the time is limited."""
+    if config.budget_seconds != math.inf or rows > FEW_ROWS:
+        return 1
+    return int(np.clip(CROSS_ROWS // rows, 1, 4))
 
 
 def _some(places: NDArray[np.int64], data: TrainingData, count: int) -> NDArray[np.int64]:

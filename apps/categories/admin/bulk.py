@@ -116,7 +116,7 @@ class BulkViews(DecisionViews):
             "media": self.media,
             "groups": [
                 ("sure", "These reach the confidence they need", sure),
-                ("low", "These are under the confidence they need", low),
+                ("low", "The model is not sure enough of these", low),
             ],
             "sure": sure,
             "low": low,

@@ -40,7 +40,7 @@ def test_the_action_shows_what_it_would_do_and_does_nothing_yet(
     assert "Nothing is filed yet" in html
     assert seen(html) == [f"{row.pk}:{services.Seen.of(row, row.product)}" for row in (sure, low)]
     assert "Approve only the 1 that reaches it" in html
-    assert "Approve all 2, 1 of them under it" in html
+    assert "Approve all 2, 1 of them although the model is not sure" in html
     assert Assignment.objects.count() == ClassificationRun.objects.count() == 0
 
 
@@ -75,7 +75,7 @@ def test_without_a_threshold_everything_needs_the_confirmation(
 
     assert "Unlike the training data</span>" in html
     assert 'value="sure"' not in html
-    assert "Approve 1 under it anyway" in html
+    assert "Approve 1, although the model is not sure" in html
 
 
 def test_a_suggestion_that_changed_after_it_was_seen_is_not_approved(

@@ -24,7 +24,18 @@
 
     // --- Decisions in place -------------------------------------------------------------------------------
 
+    const FRESH = 300; // Milliseconds in which nobody can have read the row that comes under the pointer.
+    let fresh = null;
+
+    // The next row has moved to where the last one was: a double click must not decide it.
+    function freshen() {
+        clearTimeout(fresh);
+        document.body.dataset.fresh = 'yes';
+        fresh = setTimeout(() => delete document.body.dataset.fresh, FRESH);
+    }
+
     function settle(row, message, good) {
+        freshen();
         const told = element('p', good ? 'cat-settled-good' : 'cat-settled-warn', message);
         if (good) {
             // It takes back what was decided last: an older row must not offer it any more.
@@ -46,11 +57,26 @@
         }
     }
 
+    const undecided = new WeakMap(); // What stood in a row before it was decided.
+
+    // A row whose decision was taken back, as it was; false where the page does not know it.
+    function bringBack(row) {
+        const before = row && undecided.get(row);
+        if (!before) {
+            return false;
+        }
+        row.replaceChildren(...before);
+        row.classList.remove('cat-settled');
+        row.querySelectorAll('button').forEach((button) => { button.disabled = button.hidden; });
+        return true;
+    }
+
     function replaceRow(row, told) {
         forget(row);
         const cell = element('td');
         cell.colSpan = row.cells.length;
         cell.append(told);
+        undecided.set(row, [...row.childNodes]);
         row.replaceChildren(cell);
         row.classList.add('cat-settled');
         row.classList.remove('selected');
@@ -88,12 +114,40 @@
         sending.finally(() => underway.delete(sending));
     }
 
-    // Undoes what was decided last, which may be what is still on its way.
+    // Says something about the page as a whole, wherever it is scrolled to.
+    function tell(message, kind) {
+        document.getElementById('cat-toast')?.remove();
+        const toast = element('p', `cat-told cat-settled-${kind}`, message);
+        toast.id = 'cat-toast';
+        document.body.append(toast);
+        announce(message);
+    }
+
+    // Undoes what was decided last, which may be what is still on its way; its rows come back in place.
     async function undo(event) {
-        if (underway.size) {
-            event.preventDefault();
-            await Promise.all([...underway]);
-            event.target.requestSubmit();
+        event.preventDefault();
+        const form = event.target;
+        await Promise.all([...underway]);
+        try {
+            const {answer, told} = await post(form.action, new FormData(form));
+            if (told.address) {
+                location.assign(told.address);
+                return;
+            }
+            const rows = answer.ok ? told.pks.map((pk) => document.getElementById(`row-${pk}`)) : [];
+            if (answer.ok) {
+                document.querySelectorAll('.cat-undo-last').forEach((old) => old.remove());
+            }
+            tell(told.message, answer.ok ? 'good' : 'warn');
+            if (!rows.map(bringBack).includes(false)) {
+                rows[0]?.querySelector('button.cat-candidate, .cat-pick input')?.focus();
+            } else {
+                // Something waits again that this page does not show.
+                sessionStorage.setItem('cat-told', told.message);
+                location.reload();
+            }
+        } catch (error) {
+            tell(error instanceof TypeError ? 'The site cannot be reached. Nothing was undone.' : error.message, 'bad');
         }
     }
 
@@ -104,7 +158,7 @@
             return;
         }
         event.preventDefault();
-        if (row.dataset.busy) {
+        if (row.dataset.busy || document.body.dataset.fresh) {
             return;
         }
         row.dataset.busy = 'yes';
@@ -273,6 +327,8 @@
             clearTimeout(timer);
             fresh = false;
             timer = setTimeout(ask, WAIT);
+            // What was chosen for other words is not offered any more.
+            box.querySelectorAll('.cat-option-button').forEach((old) => old.remove());
         });
         input.addEventListener('keydown', (event) => {
             if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
@@ -355,6 +411,11 @@
         if (!document.getElementById('cat-review')) {
             document.querySelectorAll('form.cat-decide').forEach((form) => form.addEventListener('submit', submitted));
             document.getElementById('cat-undo')?.addEventListener('submit', undo);
+            const told = sessionStorage.getItem('cat-told');
+            if (told) {
+                sessionStorage.removeItem('cat-told');
+                tell(told, 'good');
+            }
         }
         enhance(document);
     }

@@ -170,6 +170,8 @@
             }
         }
 
+        const notes = new Map(); // Of what was decided here, for its undo.
+
         function settled(card, message, good) {
             forget(card);
             card.dataset.state = 'settled';
@@ -197,7 +199,9 @@
             }
             card.dataset.state = 'sending';
             skipped = null;
-            const sending = send(card, form.action, new FormData(form, event.submitter));
+            const values = new FormData(form, event.submitter);
+            notes.set(card.dataset.pk, values.get('note'));
+            const sending = send(card, form.action, values);
             underway.add(sending);
             if (card === current()) {
                 show(at + 1);
@@ -306,7 +310,13 @@
             const address = undoForm.action.replace('review/undo/', `${pk}/card/`);
             const html = await cardAt(address);
             exhausted = false;
-            show(add(html, at));
+            const index = add(html, at);
+            const note = cards[index].querySelector('[name=note]');
+            if (note && !note.value) {
+                note.value = notes.get(String(pk)) || '';
+                note.dispatchEvent(new Event('input'));
+            }
+            show(index);
         }
 
         async function cardAt(address) {
@@ -348,32 +358,54 @@
         const rows = () => [...document.querySelectorAll('tr.cat-row:not(.cat-settled)')];
         const undoForm = document.getElementById('cat-undo');
         let chosen = null;
+        let begun = false; // Whether somebody has gone to a row.
 
+        function mark(row) {
+            document.querySelectorAll('tr.cat-current').forEach((old) => old.classList.remove('cat-current'));
+            chosen = row || null;
+            chosen?.classList.add('cat-current');
+        }
+
+        function inView(row) {
+            const {top, bottom} = row.getBoundingClientRect();
+            return top < innerHeight * 0.8 && bottom > innerHeight * 0.2;
+        }
+
+        // What the keys act on: the marked row. Of one that is out of sight nothing is decided: what is in sight
+        // is marked in its place.
         function current() {
-            const focused = document.activeElement.closest('tr.cat-row:not(.cat-settled)');
-            if (focused || !chosen) {
-                return focused || rows()[0];
+            const all = rows();
+            if (all.includes(chosen) && inView(chosen)) {
+                return chosen;
             }
-            // Never another row than the one that was worked on last: the first may be out of sight.
-            return rows().includes(chosen) ? chosen : null;
+            mark(all.find(inView));
+            return null;
         }
 
         function move(step) {
             const all = rows();
-            const began = chosen || document.activeElement.closest('tr.cat-row');
-            const index = began ? all.indexOf(current()) + step : 0;
-            chosen = all[Math.max(0, Math.min(index, all.length - 1))] || null;
+            const index = begun ? all.indexOf(chosen) + step : 0;
+            mark(all[Math.max(0, Math.min(index, all.length - 1))]);
+            begun = true;
             if (chosen) {
-                document.querySelectorAll('tr.cat-current').forEach((row) => row.classList.remove('cat-current'));
-                chosen.classList.add('cat-current');
                 const target = chosen.querySelector('button.cat-candidate, .cat-pick input') || chosen;
                 target.focus({preventScroll: true});
                 chosen.scrollIntoView({block: 'nearest'});
             }
         }
 
+        function goneTo(event) {
+            const row = event.target.closest('tr.cat-row');
+            if (row) {
+                begun = true;
+                mark(row);
+            }
+        }
+
         document.querySelectorAll('tr.cat-row').forEach(numbered);
-        document.addEventListener('focusin', (event) => { chosen = event.target.closest('tr.cat-row') || chosen; });
+        mark(rows()[0]);
+        document.addEventListener('focusin', goneTo);
+        document.addEventListener('pointerdown', goneTo);
         return {
             current, next: () => move(1), back: () => move(-1), skip: () => move(1), undo: () => undoForm.requestSubmit(),
         };
