@@ -33,6 +33,8 @@ from .display import (
     source_badge,
 )
 
+SHOWN_AT_MOST = 50
+"""Products that are named before a run is undone."""
 NOTHING = SafeString('<span class="cat-maybe">–</span>')
 
 
@@ -149,8 +151,12 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
             else:
                 self.message_user(request, summary.sentence(), messages.SUCCESS)
             return HttpResponseRedirect(address)
-        acts = _products(selectors.acts_in_force().filter(run=run))
-        overtaken = _products(selectors.acts_overtaken(run))
+        in_force = selectors.acts_in_force().filter(run=run)
+        overtaken_acts = selectors.acts_overtaken(run)
+        acts, overtaken = _products(in_force), _products(overtaken_acts)
+        shown = in_force.exclude(pk__in=overtaken_acts.values("pk")).select_related(
+            "product", "from_category", "to_category", *product_relations(prefix="product__")
+        )[:SHOWN_AT_MOST]
         context = {
             **self.admin_site.each_context(request),
             "title": f"Undo run {pk}?",
@@ -160,6 +166,15 @@ class ClassificationRunAdmin(ReadOnlyAdmin):
             "in_short": counts_line(run.counts) or "nothing",
             "taken_back": acts - overtaken,
             "overtaken": overtaken,
+            "acts": [
+                {
+                    "title": act.product.classifier_text()["title"] or "(no title)",
+                    "now": path_markup(act.to_category.path) if act.to_category else NOTHING,
+                    "then": path_markup(act.from_category.path) if act.from_category else NOTHING,
+                }
+                for act in shown
+            ],
+            "cancel": address,
         }
         request.current_app = self.admin_site.name  # read by {% url %}
         return TemplateResponse(request, "categories/admin/run_undo.html", context)

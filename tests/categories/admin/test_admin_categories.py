@@ -139,6 +139,13 @@ def test_a_wrong_place_is_explained(managing: Client, tree: dict[str, Category])
     assert "There is already a category “Clothing”." in page(managing.post(address, taken))
 
 
+def test_the_parent_offers_no_deletion_of_what_is_in_use(managing: Client, tree: dict[str, Category]) -> None:
+    html = page(managing.get(f"{LIST}{tree['Drills'].pk}/change/"))
+
+    assert 'id="change_id_parent"' in html
+    assert 'id="delete_id_parent"' not in html
+
+
 def test_a_category_is_added_where_one_stands(managing: Client, tree: dict[str, Category]) -> None:
     link = f"{LIST}add/?parent={tree['Tools'].pk}"
     assert f'href="{link}"' in page(managing.get(f"{LIST}?under={tree['Tools'].pk}"))

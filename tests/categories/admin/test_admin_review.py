@@ -250,7 +250,11 @@ def test_a_whole_bulk_act_is_never_undone_by_a_key(
     assert plain.status_code == 302
     assert plain.url == told_so.json()["address"]
     assert Product.objects.filter(category_source=Source.HUMAN).count() == 2
-    assert "Undoing takes back what it did to 2 products" in page(reviewing.get(plain.url))
+    html = page(reviewing.get(plain.url))
+    assert "Undoing takes back what it did to 2 products" in html
+    for row in rows:
+        assert f"<tr><td>{row.product.title}</td>" in html, "each is named, with where it goes back to"
+    assert f'class="cat-cancel" href="{REVIEW}"' in html
     assert reviewing.post(plain.url).url == REVIEW
     assert Suggestion.objects.filter(status="pending").count() == 2
 
