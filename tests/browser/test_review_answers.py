@@ -153,6 +153,7 @@ def test_in_the_list_undo_waits_for_what_is_on_its_way(
     page.goto(f"{QUEUE}?order=oldest")
     page.keyboard.press("1")
     expect(page.locator(f"#row-{rows[0].pk}")).to_contain_text("is filed under")
+    expect(page.locator("body[data-fresh]")).to_have_count(0)
     page.evaluate(LATE, False)
     page.keyboard.press("r")
 

@@ -119,8 +119,8 @@
         document.getElementById('cat-toast')?.remove();
         const toast = element('p', `cat-told cat-settled-${kind}`, message);
         toast.id = 'cat-toast';
+        toast.setAttribute('role', 'status');
         document.body.append(toast);
-        announce(message);
     }
 
     // Undoes what was decided last, which may be what is still on its way; its rows come back in place.

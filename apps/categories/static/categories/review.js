@@ -314,7 +314,6 @@
             const note = cards[index].querySelector('[name=note]');
             if (note && !note.value) {
                 note.value = notes.get(String(pk)) || '';
-                note.dispatchEvent(new Event('input'));
             }
             show(index);
         }
@@ -368,7 +367,7 @@
 
         function inView(row) {
             const {top, bottom} = row.getBoundingClientRect();
-            return top < innerHeight * 0.8 && bottom > innerHeight * 0.2;
+            return (top > -2 && bottom < innerHeight + 2) || (top < innerHeight * 0.8 && bottom > innerHeight * 0.2);
         }
 
         // What the keys act on: the marked row. Of one that is out of sight nothing is decided: what is in sight
@@ -387,6 +386,7 @@
             const index = begun ? all.indexOf(chosen) + step : 0;
             mark(all[Math.max(0, Math.min(index, all.length - 1))]);
             begun = true;
+            delete document.body.dataset.fresh; // Who has gone to a row by a key means that row.
             if (chosen) {
                 const target = chosen.querySelector('button.cat-candidate, .cat-pick input') || chosen;
                 target.focus({preventScroll: true});
