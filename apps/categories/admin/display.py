@@ -106,11 +106,16 @@ def when_markup(when: datetime) -> SafeString:
     """A date with the time after it; neither breaks, and a narrow column puts one below the other."""
     local = timezone.localtime(when)
     return format_html(
-        '<time datetime="{}"><span class="cat-when">{}</span> <span class="cat-when">{}</span></time>',
+        '<time datetime="{}">{} {}</time>',
         local.isoformat(timespec="minutes"),
-        f"{local:%Y-%m-%d}",
-        f"{local:%H:%M}",
+        whole(f"{local:%Y-%m-%d}"),
+        whole(f"{local:%H:%M}"),
     )
+
+
+def whole(words: str) -> SafeString:
+    """A date or a time, which no line may break at its hyphens."""
+    return format_html('<span class="cat-when">{}</span>', words)
 
 
 def image_url(value: Any) -> str | None:
