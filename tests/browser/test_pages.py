@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
+from apps.categories import services
 from apps.categories.models import Assignment, Category, Product, Source
 
 from .conftest import OpenBrowser, roles
@@ -57,3 +58,29 @@ def test_a_tree_is_walked_down_and_up(
     page.go_back()
     page.get_by_role("link", name="All categories").click()
     expect(page.get_by_role("link", name="Clothing ›")).to_be_visible()
+
+
+def test_the_history_shows_who_and_why_without_being_pushed_aside(
+    ana: User, tree: dict[str, Category], open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    product = Product.objects.create(sku="A", title="Hand saw of hardened steel with a wooden handle")
+    for name in ("Saws", "Drills"):
+        services.product_set_category(product, tree[name], actor=ana, note="the label says so")
+    for width in (1280, 820):
+        page = open_browser(ana, width=width)
+        page.goto("/admin/categories/assignment/")
+        screenshot(page, f"history-{width}")
+        room = page.locator(".results").bounding_box()
+        filters = page.locator("#changelist-filter").bounding_box()
+
+        assert room is not None
+        assert filters is not None
+        assert filters["y"] + filters["height"] <= room["y"]
+        assert room["width"] >= 0.55 * width
+        if width == 1280:
+            note = page.locator("td.field-note").first.bounding_box()
+            assert note is not None
+            assert note["x"] + note["width"] <= room["x"] + room["width"] + 1
+        dates = page.locator("#result_list .cat-when")
+        assert all(date.evaluate("node => node.getClientRects().length") == 1 for date in dates.all())
+        assert dates.count() == 4

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from apps.categories import services
 from apps.categories.models import Assignment, Category, Product, Source, Suggestion
@@ -381,6 +381,84 @@ def test_nothing_is_cut_off_on_a_tablet_or_a_phone(
         assert box is not None
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
+
+
+def box_of(place: Locator) -> dict[str, float]:
+    """Where it stands on the page, in pixels, with its right and lower edges."""
+    box = place.bounding_box()
+    assert box is not None
+    return {**box, "right": box["x"] + box["width"], "bottom": box["y"] + box["height"]}
+
+
+def test_a_suggestions_own_page_stacks_where_two_columns_have_no_room(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    waiting = make_suggestion("Cordless drill", brand="Makita Corporation", description="word " * 80)
+    for width in (820, 390):
+        page = open_browser(maria, width=width)
+        page.goto(f"{QUEUE}{waiting.pk}/change/")
+        screenshot(page, f"own-page-{width}")
+        product, decision = page.locator(".cat-single > section").all()
+
+        assert box_of(product)["bottom"] <= box_of(decision)["y"]
+        assert box_of(page.locator(".cat-facts dd").first)["width"] >= 60
+        assert box_of(page.locator(".cat-description"))["width"] >= 180
+        assert box_of(decision)["right"] <= width
+
+
+def test_a_decided_row_and_a_picked_category_keep_to_their_place(
+    maria: User,
+    make_suggestion: MakeSuggestion,
+    open_browser: OpenBrowser,
+    tree: dict[str, Category],
+    screenshot: Take,
+) -> None:
+    Category.objects.create(name="Interchangeable accumulators and chargers", parent=tree["Drills"])
+    for width in (1280, 820, 390):
+        first, second = make_suggestion("Cordless drill"), make_suggestion("Hand saw")
+        page = open_browser(maria, width=width)
+        page.goto(f"{QUEUE}?order=newest")
+        page.locator(f"#row-{second.pk}").get_by_role("button", name="Approve Tools > Saws").click()
+        told = page.locator(f"#row-{second.pk} p")
+        expect(told).to_contain_text("is filed under")
+        field = page.locator(f"#pick-{first.pk}")
+        field.fill("accumulators")
+        expect(page.locator(".cat-options [role=option]")).to_have_count(1)
+        field.press("Enter")
+        picked = page.get_by_role("button", name="File under Tools")
+        expect(picked).to_be_focused()
+        screenshot(page, f"queue-picked-{width}")
+
+        assert box_of(told)["width"] >= 0.85 * box_of(page.locator("#result_list"))["width"]
+        cell = box_of(page.locator(f"#row-{first.pk} td.cat-other"))
+        assert box_of(picked)["right"] <= cell["right"]
+        assert box_of(field)["right"] <= cell["right"]
+        assert picked.evaluate("node => getComputedStyle(node).display") == "block"
+
+
+def test_the_bar_of_buttons_hides_the_rows_that_it_lies_over(
+    maria: User, make_suggestion: MakeSuggestion, open_browser: OpenBrowser, screenshot: Take
+) -> None:
+    for number in range(25):
+        make_suggestion(f"Hand saw no. {number}")
+    for width, dark in ((1280, False), (390, True)):
+        page = open_browser(maria, width=width, dark=dark)
+        page.goto(QUEUE)
+        page.get_by_role("checkbox", name="Select all products on this page").check()
+        page.get_by_label("Action:").select_option(label="Approve the top candidate…")
+        page.get_by_role("button", name="Go").click()
+        bar = page.locator(".cat-submit")
+        expect(bar).to_be_visible()
+        screenshot(page, f"approve-top-bar-{width}")
+
+        colours = "node => [node, document.body].map((one) => getComputedStyle(one).backgroundColor)"
+        own, behind = bar.evaluate(colours)
+        assert own == behind
+        box, button = box_of(bar), box_of(bar.get_by_role("button").first)
+        assert box["bottom"] <= 1000
+        assert button["y"] - box["y"] >= 8
+        over = "([x, y]) => Boolean(document.elementFromPoint(x, y).closest('.cat-submit'))"
+        assert page.evaluate(over, [box["right"] - 4, box["y"] + 4])
 
 
 CONTRAST = """() => {

@@ -56,7 +56,7 @@ def coverage_section(given: Given) -> Section:
         ),
         table=Table(
             columns=[
-                Column(name="day"),
+                Column(name="day", kind="day"),
                 *(Column(name=f"filed by {name}", kind="number") for _, name in SOURCES),
                 *(Column(name=f"share of {name}", kind="share") for _, name in SOURCES),
             ],
@@ -68,6 +68,7 @@ def coverage_section(given: Given) -> Section:
                 )
                 for place, (name, point) in enumerate(zip(names, points, strict=True))
             ],
+            newest_last=True,
         ),
     )
 

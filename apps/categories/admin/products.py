@@ -124,7 +124,7 @@ class ClassifiableProductAdmin(SuggestingAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = self.get_fields(request, obj)
-        own = [name for name in fields if name not in (*self.filing_fields, SEEN)]
+        own = [name for name in fields if name not in (*self.filing_fields, SEEN, "picture")]
         if obj is None:
             return [(None, {"fields": own}), ("Category", {"fields": ["category"]})]
         hidden = [SEEN] if SEEN in fields and self.has_change_permission(request, obj) else []
@@ -262,7 +262,7 @@ class ClassifiableProductAdmin(SuggestingAdmin):
             return badge("stale", "waits for the model")
         return badge("done", "filed") if product.category_id else badge("stale", "no category")
 
-    @admin.display(description="image")
+    @admin.display(description="picture")
     def picture(self, product: ClassifiableProduct) -> SafeString:
         address = self._picture(product)
         if address is None:

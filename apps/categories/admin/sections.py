@@ -72,7 +72,7 @@ def decisions_section(given: Given) -> Section:
         ),
         table=Table(
             columns=[
-                Column(name="day"),
+                Column(name="day", kind="day"),
                 Column(name="person"),
                 Column(name="filed", kind="number"),
                 Column(name="none of these", kind="number"),

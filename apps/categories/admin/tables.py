@@ -11,7 +11,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from .display import path_markup
+from .display import path_markup, when_markup, whole
 
 MAX_CSV_ROWS = 50_000
 """Rows that one file may have."""
@@ -20,7 +20,7 @@ SHOWN_ROWS = 100
 RUNNABLE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet may take for the beginning of a formula."""
 
-Kind = Literal["text", "path", "number", "share"]
+Kind = Literal["text", "path", "number", "share", "day"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Column:
 
     name: str
     kind: Kind = "text"
-    """`share`: 0 to 1, shown in percent; `path`: of a category."""
+    """`share`: 0 to 1, shown in percent; `path`: of a category; `day`: a date, which never breaks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +39,18 @@ class Table:
     columns: Sequence[Column]
     rows: Iterable[Sequence[Any]]
     """Read once, by the page or by the file."""
+    newest_last: bool = False
+    """Whether the rows go on in time: the page then begins with the last, the file keeps their order."""
 
     def shown(self) -> "list[list[tuple[str | SafeString, bool]]]":
-        """The first rows as text, with whether a cell is a number."""
+        """The rows as text, with whether a cell is a number; no more than fit the page."""
+        rows = reversed(list(self.rows)) if self.newest_last else self.rows
         return [
             [
                 (shown(value, column.kind), column.kind in ("number", "share"))
                 for value, column in zip(row, self.columns, strict=True)
             ]
-            for row in islice(self.rows, SHOWN_ROWS)
+            for row in islice(rows, SHOWN_ROWS)
         ]
 
 
@@ -56,7 +59,9 @@ def shown(value: Any, kind: Kind) -> str | SafeString:
     if value is None:
         return "–"
     if isinstance(value, datetime):
-        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+        return when_markup(value)
+    if kind == "day":
+        return whole(str(value))
     if kind == "share":
         return percent_of(value)
     if kind == "number":

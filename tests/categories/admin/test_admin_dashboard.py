@@ -380,3 +380,14 @@ def test_every_file_can_be_made_alone(db: None) -> None:
     assert {name for name in FILES if sections.whole_table(name, Given(timezone.now())).columns} == set(FILES)
     with pytest.raises(KeyError):
         sections.whole_table("nonsense", Given(timezone.now()))
+
+
+def test_a_table_in_time_begins_with_the_newest_on_the_page_and_the_oldest_in_the_file() -> None:
+    columns = [Column(name="day", kind="day"), Column(name="filed", kind="number")]
+    table = Table(columns=columns, rows=[("2026-11-21", 1), ("now", 2)], newest_last=True)
+
+    assert table.shown() == [
+        [('<span class="cat-when">now</span>', False), ("2", True)],
+        [('<span class="cat-when">2026-11-21</span>', False), ("1", True)],
+    ]
+    assert list(csv_lines(table))[2:] == ['"2026-11-21",1\r\n', '"now",2\r\n']

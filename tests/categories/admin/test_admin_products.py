@@ -345,11 +345,13 @@ def test_the_form_shows_the_picture_and_the_history(
     html = page(managing.get(f"{LIST}{product.pk}/change/"))
 
     assert '<img class="cat-image" src="/media/saw.jpg"' in html
+    assert html.count('<img class="cat-image"') == 1
     assert "a person: maria" in html
     assert "obvious" in html
     product.image = "javascript:alert(1)"
     product.save()
     assert "<img class" not in page(managing.get(f"{LIST}{product.pk}/change/"))
+    assert "Picture:" not in page(managing.get(f"{LIST}add/"))
 
 
 def test_a_category_is_found_by_typing(managing: Client, tree: dict[str, Category]) -> None:
