@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.categories.inference.encoder import EMBEDDING, WEIGHTS_FILE, EncoderModel
+from apps.categories.inference.errors import ParityRefused
 from training import rebuild
 from training.backends.encoder import EncoderFit
 from training.parity import check_fp32, check_int8, compare_int8, faithful
@@ -110,16 +111,22 @@ def _fp32(fit: EncoderFit) -> tuple[bytes, bytes]:
     batch, length = torch.export.Dim("batch", min=1), torch.export.Dim("length", min=1)
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            wrapper,
-            example,
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits", EMBEDDING],
-            dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                wrapper,
+                example,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["input_ids", "attention_mask"],
+                output_names=["logits", EMBEDDING],
+                dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}),
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ParityRefused(
+                f"this encoder cannot be exported to ONNX ({reason}): take another --base-model"
+            ) from error
     assert program is not None  # noqa: S101  # dynamo=True always gives a program
     model = program.model_proto
     # Shapes inferred for the example stand in the way of quantising.

@@ -523,6 +523,31 @@ def test_too_large_a_batch_is_made_smaller_until_it_fits(
     assert fitting == sizes[-8:] == [8] * 8, "64 rows, eight at a time"
 
 
+def test_memory_for_no_row_at_all_is_a_refusal(
+    sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short_of_memory(*_: object, **__: object) -> object:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(encoder.EncoderClassifier, "forward", short_of_memory)
+
+    with pytest.raises(TrainingRefused, match="smaller --base-model"):
+        fit(sample.part(np.arange(64)), tmp_path, epochs=1)
+
+
+def test_an_encoder_that_cannot_be_exported_is_a_refusal(
+    sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise torch.onnx.OnnxExporterError("no such operator\nand a long report")
+
+    fitted = fit(sample.part(np.arange(64)), tmp_path, epochs=1)
+    monkeypatch.setattr(torch.onnx, "export", fail)
+
+    with pytest.raises(ParityRefused, match=r"\(no such operator\): take another --base-model"):
+        onnx_export.export(fitted, classes=[str(n) for n in range(20)], probe=["drill"], int8=False)
+
+
 def test_rare_categories_count_more_where_asked(sample: encoder.Sample, tmp_path: Path) -> None:
     labels = np.array([0] * 90 + [1] * 10)
     weights = encoder._class_weights(labels, 3).numpy()

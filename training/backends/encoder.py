@@ -24,6 +24,7 @@ from transformers import (
     set_seed,
 )
 
+from apps.categories.inference.errors import TrainingRefused
 from training.backends import ranks
 from training.backends.bases import Base, load_base
 from training.backends.loop import STATE_FILE, MarkWhole, Order, Progress, ended, last_checkpoint
@@ -195,7 +196,16 @@ def fit(
     if last and ended(last):
         trainer.take_up(last)
     else:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        except RuntimeError as error:
+            # The library has no class of its own for it.
+            if "No executable batch size" not in str(error):
+                raise
+            raise TrainingRefused(
+                "memory is short of a single row a step: take a smaller --base-model, a shorter "
+                "--max-length, or --backend linear"
+            ) from error
     taken = _best_epoch(trainer) if validation is not None else float(trainer.state.epoch or epochs)
     # Mixed precision wraps the model's forward: what is exported and measured is the model itself.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
