@@ -30,13 +30,13 @@ from apps.categories.inference.engines import Engine
 from apps.categories.inference.linear import LinearModel
 from apps.categories.inference.text import TEXT_FIELDS, Segments, group_key, product_text
 from benchmarks import catalogues
+from benchmarks.filed import told
 from training import data as checks
 from training import selection
 from training.backends import encoder_family, linear, linear_family
 from training.backends.both import pair
 from training.backends.candidates import choose
 from training.backends.fitted import Fitted
-from training.certification import certify
 from training.config import TrainingConfig
 from training.data import LabelledRow, TrainingData
 from training.evaluation import macro_f1
@@ -205,33 +205,9 @@ def transformers(
     fitted = both.fitted(kept.name)
     answers["auto"] = (
         _found(fitted.engine(), fitted.segments, data, test),
-        f"kept {kept.name}, {_filed(fitted, data, test, config.target_precision)}",
+        f"kept {kept.name}, {told(fitted, data, test, config.target_precision)}",
     )
     return answers
-
-
-def _filed(fitted: Fitted, data: TrainingData, test: Sequence[LabelledRow], target: float) -> str:
-    """What the bars that are certified on the rows it held out do on the test rows."""
-    held = np.flatnonzero(fitted.held).tolist()
-    certified = certify(
-        fitted.scores[fitted.held],
-        [data.labels[i] for i in held],
-        [data.groups[i] for i in held],
-        [data.weights[i] for i in held],
-        classes=data.classes,
-        paths={row.category_code: row.category_path for row in data.rows},
-        target=target,
-    )
-    scores, read = fitted.engine().scores([product_text(row.fields(), fitted.segments) for row in test])
-    place = {code: number for number, code in enumerate(data.classes)}
-    labels = [place.get(row.category_code, -1) for row in test]
-    # Without back-off first: what is filed at the category itself.
-    leaves = replace(certified, threshold=replace(certified.threshold, parent=None))
-    told = []
-    for name, bars in (("at the category", leaves), ("with back-off", certified)):
-        found = bars.test(scores.copy(), read, labels)
-        told.append(f"files {found.coverage:.3f} {name}, {found.precision or 0:.3f} of them rightly")
-    return ", ".join(told)
 
 
 def _times_as_fast(one: Fitted, other: Fitted, test: Sequence[LabelledRow]) -> float:

@@ -48,12 +48,24 @@ def test_unsure_of_the_category_it_is_filed_above_it_and_may_be_refined(
     assert offered == {"CAT_TOOLS_DRILLS", "CAT_TOOLS_SAWS"}
     assert suggestion.is_pending
     assert suggestion.reason.startswith("unsure of the exact category; 9")
-    # A category of its own: its rows speak for a higher bar than the others'.
-    assert suggestion.threshold == forked_model.policy.bar("CAT_TOOLS_DRILLS")
-    assert suggestion.threshold > (forked_model.threshold or 1)
+    assert suggestion.threshold == forked_model.policy.bar(suggestion.top_code)
     assert list(selectors.refine_queue()) == [suggestion]
     assert not selectors.review_queue().exists()
     assert selectors.waiting_counts() == {"review": 0, "stale": 0}
+
+
+def test_a_category_whose_own_rows_speak_against_it_shows_its_own_bar(
+    forked_model: ProductionClassifier, add_products: AddProducts
+) -> None:
+    """The title says drill a little: drills are what it is unsure of, and these need a higher bar."""
+    add_products(f"{FORKED} drill saw")
+
+    sweep()
+
+    suggestion = Suggestion.objects.get()
+    assert suggestion.top_code == "CAT_TOOLS_DRILLS"
+    assert suggestion.threshold == forked_model.policy.bar("CAT_TOOLS_DRILLS")
+    assert suggestion.threshold > (forked_model.threshold or 1)
 
 
 def test_the_chance_stored_is_that_of_the_place_it_is_filed_at(

@@ -1,7 +1,6 @@
 """The transformer family: what it exports, how it is served, what stops it and how it goes on."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -42,6 +41,22 @@ from training.splits import in_test
 
 def silent(_: str) -> None:
     """Progress that nobody reads."""
+
+
+def folder_base(folder: Path, titles: Sequence[str]) -> None:
+    """A small encoder with a vocabulary of these titles, as transformers saves one."""
+    scratch = bases.load_base("scratch", titles)
+    config = DistilBertConfig(
+        vocab_size=len(scratch.tokenizer.get_vocab()), dim=32, n_layers=1, n_heads=2, hidden_dim=64
+    )
+    DistilBertModel(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=scratch.tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+    ).save_pretrained(folder)
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +422,7 @@ def test_a_killed_training_stops_where_it_would_have_stopped(
         with pytest.MonkeyPatch.context() as patch:
             mark = loop.MarkWhole.on_save
             patch.setattr(loop.MarkWhole, "on_save", on_save)
-            patch.setattr(encoder, "_measure", measure)
+            patch.setattr(encoder, "measure", measure)
             return encoder.fit(
                 sample.part(np.arange(128)),
                 sample.part(np.arange(128, 160)),
@@ -648,11 +663,11 @@ def test_a_folder_that_is_no_base_is_not_looked_for_on_the_hub(tmp_path: Path) -
 
 def test_a_base_whose_weights_are_cut_off_is_refused(tmp_path: Path) -> None:
     """As a pointer file is, where large files were not fetched."""
-    shutil.copytree(bases._minilm(), tmp_path / "base")
-    (tmp_path / "base" / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
+    folder_base(tmp_path, ["cordless drill", "silk shawl"] * 20)
+    (tmp_path / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
 
     with pytest.raises(TrainingRefused, match=r"cannot be had .*model\.safetensors whole"):
-        bases.load_base(str(tmp_path / "base"), [])
+        bases.load_base(str(tmp_path), [])
 
 
 def test_a_base_with_a_sentencepiece_vocabulary_alone_is_read(
@@ -722,20 +737,8 @@ def test_a_folder_is_a_base_and_the_header_does_not_say_where_it_lay(
     tiny_rows: tuple[LabelledRow, ...], tmp_path: Path
 ) -> None:
     titles = [row.title for row in tiny_rows]
-    scratch = bases.load_base("scratch", titles)
     folder = tmp_path / "our-own-base"
-    DistilBertModel(
-        DistilBertConfig(
-            vocab_size=len(scratch.tokenizer.get_vocab()), dim=32, n_layers=1, n_heads=2, hidden_dim=64
-        )
-    ).save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_object=scratch.tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-    ).save_pretrained(folder)
+    folder_base(folder, titles)
     config = replace(
         TINY_ENCODER,
         base_model=str(folder),

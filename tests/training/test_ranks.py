@@ -124,10 +124,10 @@ def test_another_number_of_processes_is_another_training(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     data, config = validate(labelled_rows(each=5)), replace(TINY_ENCODER, work_dir=tmp_path)
-    one = encoder_family._work_folder(data, (("title",),), config)
+    one = encoder_family._work_folder(data, (("title",),), config, print)
     monkeypatch.setattr(ranks, "count", lambda: 2)
 
-    assert encoder_family._work_folder(data, (("title",),), config) != one
+    assert encoder_family._work_folder(data, (("title",),), config, print) != one
 
 
 def start(folder: Path, backend: str, *options: str) -> subprocess.Popen[str]:

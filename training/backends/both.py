@@ -45,6 +45,16 @@ class Pair:
     log_prior: NDArray[np.float32]
     """Of the classes among the rows, shape (classes,)."""
 
+    def scored(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Raw scores of one of the candidates, (rows, classes), and the rows that it was held out of."""
+        chosen = self.candidates[name]
+        if chosen.options is None:
+            alone = {"linear": self.linear, "distilbert": self.encoder}[name]
+            return alone.scores, alone.held
+        scores = np.full(self.linear.scores.shape, NOTHING, np.float32)
+        scores[self.held] = likened(chosen.scores, self.linear.scores[self.held].max(axis=1))
+        return scores, self.held
+
     def fitted(self, name: str) -> Fitted:
         """One of the candidates as a model of its own."""
         chosen, linear, encoder = self.candidates[name], self.linear, self.encoder
@@ -57,8 +67,7 @@ class Pair:
         if chosen.options is None:
             alone = {"linear": linear, "distilbert": encoder}[name]
             return replace(alone, notes=notes, checkpoints=encoder.checkpoints)
-        scores = np.full(linear.scores.shape, NOTHING, np.float32)
-        scores[self.held] = likened(chosen.scores, linear.scores[self.held].max(axis=1))
+        scores, held = self.scored(name)
         prior = self.log_prior
         blend = {
             "engine": "blend",
@@ -70,7 +79,7 @@ class Pair:
             header={**linear.header, **encoder.header, **blend},
             records={**linear.records, **encoder.records, "log_prior": prior.tobytes()},
             scores=scores,
-            held=self.held,
+            held=held,
             notes=notes,
             checkpoints=encoder.checkpoints,
         )
@@ -129,17 +138,19 @@ def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingCo
     candidates = _candidates(linear, encoder, held, data, config, log_prior)
     both = Pair(linear=linear, encoder=encoder, held=held, candidates=candidates, log_prior=log_prior)
     filed = {
-        name: replace(candidate, coverage=_certified(both.fitted(name), data, config))
+        name: replace(candidate, coverage=_certified(*both.scored(name), data, config))
         for name, candidate in candidates.items()
     }
     return replace(both, candidates=filed)
 
 
-def _certified(fitted: Fitted, data: TrainingData, config: TrainingConfig) -> float:
+def _certified(
+    scores: NDArray[np.float32], held: NDArray[np.bool_], data: TrainingData, config: TrainingConfig
+) -> float:
     """Share of its held-out rows that the bars file which its artifact would get."""
-    places = np.flatnonzero(fitted.held).tolist()
+    places = np.flatnonzero(held).tolist()
     return certify(
-        fitted.scores[places],
+        scores[places],
         [data.labels[place] for place in places],
         [data.groups[place] for place in places],
         [data.weights[place] for place in places],

@@ -27,9 +27,17 @@ from transformers import (
 from apps.categories.inference.errors import TrainingRefused
 from training.backends import ranks
 from training.backends.bases import Base, load_base
-from training.backends.loop import STATE_FILE, MarkWhole, Order, Progress, ended, last_checkpoint
+from training.backends.loop import (
+    STATE_FILE,
+    MarkWhole,
+    Order,
+    Progress,
+    best_epoch,
+    ended,
+    last_checkpoint,
+    measure,
+)
 from training.config import TrainingConfig
-from training.evaluation import macro_f1
 
 HEAD_RATE = 10.0
 """Learning rate of the new head, in those of the topmost layer."""
@@ -199,14 +207,13 @@ def fit(
         try:
             trainer.train(resume_from_checkpoint=str(last) if last else None)
         except RuntimeError as error:
-            # The library has no class of its own for it.
-            if "No executable batch size" not in str(error):
+            if "No executable batch size" not in str(error):  # the library has no class of its own for it
                 raise
             raise TrainingRefused(
                 "memory is short of a single row a step: take a smaller --base-model, a shorter "
                 "--max-length, or --backend linear"
             ) from error
-    taken = _best_epoch(trainer) if validation is not None else float(trainer.state.epoch or epochs)
+    taken = best_epoch(trainer) if validation is not None else float(trainer.state.epoch or epochs)
     # Mixed precision wraps the model's forward: what is exported and measured is the model itself.
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
     model.cpu().eval()
@@ -285,7 +292,7 @@ def _trainer(
         data_collator=lambda rows: collate(rows, base.pad_id),
         train_dataset=rows,
         eval_dataset=_rows(base, validation, max_length) if validation is not None else None,
-        compute_metrics=_measure,
+        compute_metrics=measure,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
@@ -384,15 +391,6 @@ def _rows(base: Base, sample: Sample, max_length: int) -> Any:
     ]
 
 
-def _measure(evaluated: Any) -> dict[str, float]:
-    logits = evaluated.predictions[0] if isinstance(evaluated.predictions, tuple) else evaluated.predictions
-    found = np.asarray(logits).argmax(axis=1)
-    labels = evaluated.label_ids[0] if isinstance(evaluated.label_ids, tuple) else evaluated.label_ids
-    truth = np.asarray(labels)
-    top1, f1 = float((found == truth).mean()), macro_f1(truth, found)
-    return {"top1": top1, "macro_f1": f1, "score": (top1 + f1) / 2}
-
-
 def _class_weights(labels: NDArray[np.int64], classes: int) -> torch.Tensor:
     """Inverse square root of each class's rows, 1 in the mean over rows: rare classes count more, not all
     alike."""
@@ -400,10 +398,3 @@ def _class_weights(labels: NDArray[np.int64], classes: int) -> torch.Tensor:
     weights = 1 / np.sqrt(np.maximum(counts, 1))
     weights /= float((weights * counts).sum() / counts.sum())
     return torch.tensor(weights, dtype=torch.float32)
-
-
-def _best_epoch(trainer: Trainer) -> float:
-    best = trainer.state.best_global_step or trainer.state.global_step
-    per_epoch = trainer.state.max_steps / float(trainer.args.num_train_epochs)
-    # A fit that a deadline cut short of its first epoch took less than one: another would not fit the budget.
-    return max(0.01, round(best / per_epoch, 2))

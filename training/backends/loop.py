@@ -1,4 +1,5 @@
-"""What the training loop is given: the order of the rows, lines of progress, whole checkpoints."""
+"""What the training loop is given: the order of the rows, lines of progress, what is measured, whole
+checkpoints."""
 
 import json
 import math
@@ -7,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from transformers import TrainerCallback
+from transformers import Trainer, TrainerCallback
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from training.backends import ranks
+from training.evaluation import macro_f1
 
 LOGGED_EVERY = 10.0
 """Seconds between two lines of progress."""
@@ -104,3 +107,21 @@ def ended(checkpoint: Path) -> bool:
     """Whether the training stopped at this whole checkpoint: by its epochs, its patience or its deadline."""
     state = json.loads((checkpoint / STATE_FILE).read_text())
     return bool(state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"])
+
+
+def measure(evaluated: Any) -> dict[str, float]:
+    """Top-1, macro-F1 and their mean, `score`, of what the Trainer has evaluated."""
+    logits = evaluated.predictions[0] if isinstance(evaluated.predictions, tuple) else evaluated.predictions
+    found = np.asarray(logits).argmax(axis=1)
+    labels = evaluated.label_ids[0] if isinstance(evaluated.label_ids, tuple) else evaluated.label_ids
+    truth = np.asarray(labels)
+    top1, f1 = float((found == truth).mean()), macro_f1(truth, found)
+    return {"top1": top1, "macro_f1": f1, "score": (top1 + f1) / 2}
+
+
+def best_epoch(trainer: Trainer) -> float:
+    """The epochs, a fraction of one too, that the best checkpoint had taken."""
+    best = trainer.state.best_global_step or trainer.state.global_step
+    per_epoch = trainer.state.max_steps / float(trainer.args.num_train_epochs)
+    # A fit that a deadline cut short of its first epoch took less than one: another would not fit the budget.
+    return max(0.01, round(best / per_epoch, 2))
