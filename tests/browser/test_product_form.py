@@ -235,3 +235,17 @@ def test_the_example_page_suggests_too(
     page.goto("/categories/suggest/")
     page.get_by_label("Title").press_sequentially("hammer drill", delay=20)
     expect(page.locator("#candidates li").first).to_contain_text("Tools > Drills")
+
+
+def test_a_category_that_no_suggestion_names_any_more_is_said_to_stay(
+    ana: User, shop: dict[str, Category], open_browser: OpenBrowser
+) -> None:
+    page = open_browser(ana)
+    page.goto(ADD)
+    page.get_by_label("Title").fill("hammer drill")
+    suggested(page).first.click()
+    expect(page.get_by_text("The category is set to Tools > Drills.")).to_be_visible()
+
+    page.get_by_label("Title").fill("silk shawl")
+
+    expect(page.locator(".cat-suggest-told")).to_contain_text("The category is still Tools > Drills.")

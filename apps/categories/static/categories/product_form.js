@@ -81,6 +81,12 @@
       throw new Error(String(answer.status));
     }
 
+    // A category that was chosen for another title stays, far below: said here.
+    function stays(candidates) {
+      if (!field.value || candidates.some((candidate) => String(candidate.pk) === field.value)) return "";
+      return ` The category is still ${field.selectedOptions?.[0]?.textContent ?? "the one that is chosen"}.`;
+    }
+
     function show(answer, error) {
       const candidates = (!error && answer.candidates) || [];
       silent = Boolean(!error && answer.error);
@@ -92,7 +98,7 @@
         const [best] = candidates;
         told.textContent = `Suggested: ${best.path}, ${best.percent} sure`
           + (candidates.length > 1 ? `, and ${candidates.length - 1} more. ` : ". ")
-          + "Alt and the down arrow lead there; nothing is stored before you save.";
+          + "Alt and the down arrow lead there; nothing is stored before you save." + stays(candidates);
       } else {
         told.textContent = "";
       }
