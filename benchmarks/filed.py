@@ -26,7 +26,7 @@ from benchmarks.certify import TARGET, oracle
 from training import outcomes, pipeline
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
-from training.certification import certify
+from training.certification import certify_held
 from training.config import BACKENDS, TrainingConfig
 from training.data import LabelledRow, TrainingData
 
@@ -68,16 +68,7 @@ def ours(train: list[LabelledRow], test: Sequence[LabelledRow], config: Training
 
 def told(fitted: Fitted, data: TrainingData, test: Sequence[LabelledRow], target: float) -> str:
     """What the bars that are certified on the rows it held out do on the test rows."""
-    held = np.flatnonzero(fitted.held).tolist()
-    certified = certify(
-        fitted.scores[fitted.held],
-        [data.labels[i] for i in held],
-        [data.groups[i] for i in held],
-        [data.weights[i] for i in held],
-        classes=data.classes,
-        paths={row.category_code: row.category_path for row in data.rows},
-        target=target,
-    )
+    certified = certify_held(fitted.scores, fitted.held, data, target=target)
     scores, read = fitted.engine().scores([product_text(row.fields(), fitted.segments) for row in test])
     place = {code: number for number, code in enumerate(data.classes)}
     labels = [place.get(row.category_code, -1) for row in test]

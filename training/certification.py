@@ -11,6 +11,7 @@ from apps.categories.inference.decisions import asked_above, decide
 from apps.categories.inference.ranking import Tree, rank
 from apps.categories.inference.taxonomy import Taxonomy
 from training.calibration import PARTS, Calibrated, calibrate
+from training.data import TrainingData
 from training.evaluation import Metrics, measure
 from training.splits import position
 from training.thresholds import CategoryEvidence, Threshold, choose, filed, right_ones
@@ -24,8 +25,9 @@ class Certification:
 
     calibrated: Calibrated
     threshold: Threshold
-    alone: Threshold
-    """The bars of a server that knows no back-off, such as one of an export: certified without it."""
+    alone: Threshold | None
+    """The bars of a server that knows no back-off, such as one of an export: certified without it. None:
+    nobody asked for them."""
     categories: Sequence[CategoryEvidence]
     """What speaks for each class; empty when nothing is certified."""
     out_of_fold: Metrics
@@ -33,12 +35,13 @@ class Certification:
     tree: Tree
 
     def header(self) -> dict[str, Any]:
-        """What the artifact's header says about it: `calibration`, `threshold`, `alone`, `categories`."""
+        """What the artifact's header says about it: `calibration`, `threshold`, `categories`, and `alone`
+        where it was asked for."""
         return {
             "calibration": self.calibrated.describe(),
             "threshold": self.threshold.as_dict(),
-            "alone": self.alone.as_dict(),
             "categories": [asdict(category) for category in self.categories],
+            **({"alone": self.alone.as_dict()} if self.alone else {}),
         }
 
     def test(self, scores: NDArray[np.float32], read: NDArray[np.bool_], labels: Sequence[int]) -> Metrics:
@@ -68,6 +71,28 @@ class Certification:
         return [_say_calibration(self.calibrated), *_say_threshold(self.threshold, self.categories)]
 
 
+def certify_held(
+    scores: NDArray[np.float32],
+    held: NDArray[np.bool_],
+    data: TrainingData,
+    *,
+    target: float,
+    alone: bool = False,
+) -> Certification:
+    """`certify` on the rows of `data` that the scoring models were held out of. `scores`: of all rows."""
+    places = np.flatnonzero(held).tolist()
+    return certify(
+        scores[places],
+        [data.labels[place] for place in places],
+        [data.groups[place] for place in places],
+        [data.weights[place] for place in places],
+        classes=data.classes,
+        paths=data.paths,
+        target=target,
+        alone=alone,
+    )
+
+
 def certify(
     scores: NDArray[np.float32],
     labels: Sequence[int],
@@ -77,11 +102,13 @@ def certify(
     classes: Sequence[str],
     paths: Mapping[str, str],
     target: float,
+    alone: bool = False,
 ) -> Certification:
     """Calibrate and certify on rows whose scores come from models that had not seen them.
 
     `scores`: shape (rows, classes), raw; `labels`: places in `classes`, −1 for none of them; `groups`: the
-    title group of each row; `weights`: see `TrainingData`; `paths`: code to path. At least one row.
+    title group of each row; `weights`: see `TrainingData`; `paths`: code to path; `alone`: certify bars for a
+    server without back-off too. At least one row.
     """
     tree = Tree(Taxonomy.covering({code: paths[code] for code in classes}), classes)
     truth = np.asarray(labels, np.int64)
@@ -90,14 +117,14 @@ def certify(
     calibrated = calibrate(scores, truth, parts, np.asarray(weights, np.float64), tree, k=_kept(tree))
     ranked = calibrated.honest
     threshold, categories = choose(ranked, truth, numbers, tree, target=target)
-    alone, _ = choose(ranked, truth, numbers, tree, target=target, back_off=False)
+    bars = choose(ranked, truth, numbers, tree, target=target, back_off=False)[0] if alone else None
     decisions = decide(ranked, threshold.policy(), tree)
     right = right_ones(decisions, ranked, truth, tree)
     metrics = measure(ranked.classes, ranked.confidences, truth, filed=filed(decisions), rightly=right)
     return Certification(
         calibrated=calibrated,
         threshold=threshold,
-        alone=alone,
+        alone=bars,
         categories=categories,
         out_of_fold=metrics,
         tree=tree,

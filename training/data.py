@@ -52,7 +52,9 @@ class TrainingData:
 
     rows: Sequence[LabelledRow]
     classes: tuple[str, ...]
-    """Category codes in sorted order."""
+    """Category codes in sorted order; a part of the rows may hold none of some."""
+    paths: Mapping[str, str]
+    """Of each of `classes`."""
     labels: Sequence[int]
     """Index into `classes`, one a row."""
     groups: Sequence[str]
@@ -141,6 +143,7 @@ def validate(rows: Sequence[LabelledRow]) -> TrainingData:
     return TrainingData(
         rows=usable,
         classes=classes,
+        paths={row.category_code: row.category_path for row in usable},
         labels=[index[row.category_code] for row in usable],
         groups=[group_key(row.title) for row in usable],
         weights=weights,

@@ -19,7 +19,7 @@ from apps.categories.inference.text import product_text
 from training import backends, export
 from training import data as checks
 from training.backends.fitted import Fitted
-from training.certification import Certification, certify
+from training.certification import Certification, certify_held
 from training.config import TrainingConfig
 from training.data import Finding, LabelledRow, TrainingData
 from training.evaluation import Metrics
@@ -88,16 +88,14 @@ def run(
         f"{len(development.rows):,} to learn from, {len(test.rows):,} kept for the final test"
     )
     fitted = backends.train(development, config, progress)
-    paths = {row.category_code: row.category_path for row in data.rows}
     held = _part(development, fitted.held)
-    certified = certify(
-        fitted.scores[fitted.held],
-        held.labels,
-        held.groups,
-        held.weights,
-        classes=data.classes,
-        paths=paths,
+    certified = certify_held(
+        fitted.scores,
+        fitted.held,
+        development,
         target=config.target_precision,
+        # What an export of it files by, which has no back-off.
+        alone=fitted.header["engine"] == "encoder",
     )
     for line in certified.say():
         progress(line)
@@ -133,7 +131,7 @@ def run(
     sealed = export.build(
         fitted,
         header,
-        paths=paths,
+        paths=data.paths,
         golden_products=[dict(row.fields()) for row in development.rows[::step]],
     )
     return TrainingResult(

@@ -116,6 +116,30 @@ def test_rows_that_neither_model_was_held_out_of_are_needed(tiny_rows: tuple[Lab
         both.pair(fitted(places % 2 == 0), fitted(places % 2 == 1), data, TINY_ENCODER)
 
 
+def test_a_category_whose_rows_are_all_kept_for_the_final_test_stops_nothing(
+    tiny_rows: tuple[LabelledRow, ...],
+) -> None:
+    """It is a class all the same: its path is known though no row of it is learned from."""
+    whole = validate(tiny_rows)
+    gone = whole.labels[0]
+    places = [place for place, label in enumerate(whole.labels) if label != gone]
+    data = replace(
+        whole,
+        **{
+            name: [getattr(whole, name)[place] for place in places]
+            for name in ("rows", "labels", "groups", "weights", "contradictory")
+        },
+    )
+    scores = np.zeros((len(places), len(data.classes)), np.float32)
+    scores[np.arange(len(places)), data.labels] = 9
+    held = np.ones(len(places), bool)
+    fitted = Fitted(segments=(("title",),), header={}, records={}, scores=scores, held=held, notes={})
+
+    found = both.pair(fitted, fitted, data, TINY_ENCODER)
+
+    assert found.candidates["linear"].coverage > 0.9
+
+
 def candidate(name: str, log_loss: float, alone: float | None = None) -> Candidate:
     return Candidate(
         name=name,
@@ -305,6 +329,13 @@ def test_the_linear_tier_answers_alone_only_where_it_is_certified() -> None:
     assert found == sorted(found)
     assert all(right[sureness >= bar].mean() >= 0.9 for bar in found)
     assert bars(sureness, np.zeros(4000, bool), alone, 0.9) == []
+
+
+def test_the_rows_of_a_small_shop_can_certify_the_linear_tier() -> None:
+    """Fewer than the hundredths that are gone through."""
+    sureness = np.full(70, 0.99, np.float32)
+
+    assert bars(sureness, np.ones(70, bool), np.arange(70), 0.95) == [pytest.approx(0.99)]
 
 
 def test_near_duplicates_do_not_certify_the_linear_tier() -> None:

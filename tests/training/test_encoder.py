@@ -538,6 +538,23 @@ def test_too_large_a_batch_is_made_smaller_until_it_fits(
     assert fitting == sizes[-8:] == [8] * 8, "64 rows, eight at a time"
 
 
+def test_several_gpus_without_torchrun_do_not_multiply_the_batch(
+    sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OnFour(encoder.TrainingArguments):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            self._n_gpu = 4
+
+    monkeypatch.setattr(encoder, "TrainingArguments", OnFour)
+    base = bases.load_base("scratch", sample.texts)
+    model = encoder.EncoderClassifier(base.encoder, 20)
+
+    trainer = encoder._trainer(model, base, sample, None, TINY_ENCODER, 1, 16, tmp_path)
+
+    assert trainer.args.train_batch_size == TINY_ENCODER.batch_size
+
+
 def test_memory_for_no_row_at_all_is_a_refusal(
     sample: encoder.Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,6 +159,17 @@ def test_the_figures_are_on_the_page(make: Build) -> None:
     assert "on 2026-01-02 at 03:04 UTC" in text
 
 
+def test_the_picture_is_explained_where_products_are_filed_above_their_category(
+    make: Build, judged: Outcomes
+) -> None:
+    words = "the line leaves out what is\nfiled in a parent category"
+    whole = evaluate(judged, target=0.95)
+
+    for above, said in ((3, True), (0, False)):
+        page = make(judged, evaluation=replace(whole, filed_parent=above))["report.html"].decode()
+        assert (words in page) == said
+
+
 def test_a_model_that_knows_the_rows_is_not_praised(make: Build) -> None:
     found = outcomes(*[(DRILLS, [(DRILLS, 0.9)], FILE, True)] * 100)
 

@@ -15,7 +15,7 @@ from training.backends import encoder_family, linear_family, ranks
 from training.backends.candidates import ALONE_GAIN, LEAST_GAIN, LESS_FILED, Candidate, bars, choose, fastest
 from training.backends.fitted import Fitted
 from training.calibration import fit_scale
-from training.certification import certify
+from training.certification import certify_held
 from training.config import TrainingConfig
 from training.data import TrainingData
 from training.evaluation import macro_f1
@@ -49,11 +49,13 @@ class Pair:
         """Raw scores of one of the candidates, (rows, classes), and the rows that it was held out of."""
         chosen = self.candidates[name]
         if chosen.options is None:
-            alone = {"linear": self.linear, "distilbert": self.encoder}[name]
-            return alone.scores, alone.held
+            return self._alone(name).scores, self._alone(name).held
         scores = np.full(self.linear.scores.shape, NOTHING, np.float32)
         scores[self.held] = likened(chosen.scores, self.linear.scores[self.held].max(axis=1))
         return scores, self.held
+
+    def _alone(self, name: str) -> Fitted:
+        return {"linear": self.linear, "distilbert": self.encoder}[name]
 
     def fitted(self, name: str) -> Fitted:
         """One of the candidates as a model of its own."""
@@ -65,8 +67,7 @@ class Pair:
             "chosen": name,
         }
         if chosen.options is None:
-            alone = {"linear": linear, "distilbert": encoder}[name]
-            return replace(alone, notes=notes, checkpoints=encoder.checkpoints)
+            return replace(self._alone(name), notes=notes, checkpoints=encoder.checkpoints)
         scores, held = self.scored(name)
         prior = self.log_prior
         blend = {
@@ -138,26 +139,11 @@ def pair(linear: Fitted, encoder: Fitted, data: TrainingData, config: TrainingCo
     candidates = _candidates(linear, encoder, held, data, config, log_prior)
     both = Pair(linear=linear, encoder=encoder, held=held, candidates=candidates, log_prior=log_prior)
     filed = {
-        name: replace(candidate, coverage=_certified(*both.scored(name), data, config))
-        for name, candidate in candidates.items()
+        name: certify_held(*both.scored(name), data, target=config.target_precision).threshold.coverage
+        for name in candidates
     }
-    return replace(both, candidates=filed)
-
-
-def _certified(
-    scores: NDArray[np.float32], held: NDArray[np.bool_], data: TrainingData, config: TrainingConfig
-) -> float:
-    """Share of its held-out rows that the bars file which its artifact would get."""
-    places = np.flatnonzero(held).tolist()
-    return certify(
-        scores[places],
-        [data.labels[place] for place in places],
-        [data.groups[place] for place in places],
-        [data.weights[place] for place in places],
-        classes=data.classes,
-        paths={row.category_code: row.category_path for row in data.rows},
-        target=config.target_precision,
-    ).threshold.coverage
+    told = {name: replace(found, coverage=filed[name]) for name, found in candidates.items()}
+    return replace(both, candidates=told)
 
 
 def _log_prior(data: TrainingData) -> NDArray[np.float32]:

@@ -119,7 +119,8 @@ def bars(
     """
     order = np.argsort(-sureness, kind="stable")
     wrong, alike = ~right[order], groups[order]
-    counts = np.unique(np.linspace(0, len(order), GRID + 1).astype(int)[1:])
+    # Of fewer than GRID rows some hundredths hold none.
+    counts = np.unique(np.ceil(np.linspace(0, len(order), GRID + 1)).astype(int)[1:])
     found = []
     for wanted in (target, (1 + target) / 2, 1 - (1 - target) / 5):
         passed = None

@@ -91,17 +91,18 @@ class OrderFilter(admin.SimpleListFilter):
     title = "order"
     template = PILLS
     parameter_name = "order"
+    WORDS = {"sure": "Most sure first", **ORDER_WORDS}
     ORDERS = ("sure", "unsure", "newest", "oldest", "category")
     USUAL = {
-        "": ORDER_WORDS["value"],
-        "refine": "Most sure first",
+        "": WORDS["value"],
+        "refine": WORDS["sure"],
         "label": "Clearest first",
         "audit": "As it was drawn",
     }
     """What the order of each pile is called where nothing else is asked for."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
-        return [(order, ORDER_WORDS.get(order, "Most sure first")) for order in self.ORDERS]
+        return [(order, self.WORDS[order]) for order in self.ORDERS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         order = self.value()

@@ -25,13 +25,13 @@
     // --- Decisions in place -------------------------------------------------------------------------------
 
     const FRESH = 300; // Milliseconds in which nobody can have read the row that comes under the pointer.
-    let fresh = null;
+    let freshness = null;
 
     // The next row has moved to where the last one was: a double click must not decide it.
     function freshen() {
-        clearTimeout(fresh);
+        clearTimeout(freshness);
         document.body.dataset.fresh = 'yes';
-        fresh = setTimeout(() => delete document.body.dataset.fresh, FRESH);
+        freshness = setTimeout(() => delete document.body.dataset.fresh, FRESH);
     }
 
     function settle(row, message, good) {
